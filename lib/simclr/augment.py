@@ -1,0 +1,101 @@
+"""Random views of a batch of digits: every image draws its own parameters, all on the device.
+
+Rotation, crop-and-resize and shear are composed into one affine map, so an image is resampled once;
+the Gaussian blur follows as two one-dimensional convolutions. Flips are left out because a mirrored
+digit is no digit, and colour distortion because there is no colour.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_BLUR_TAPS = 5  # kernel width in pixels, enough for the largest sigma used (2) to look blurred
+
+
+@dataclass(frozen=True)
+class Views:
+    """The distribution of views.
+
+    Attributes:
+        rotation: largest angle, degrees, either way.
+        crop_scale: smallest share of the image's area that a crop keeps; 1 keeps it whole.
+        crop_aspect: largest ratio of a crop's sides, either way; 1 keeps squares.
+        shear: largest horizontal shear, either way, as a slope.
+        blur: largest sigma of the Gaussian blur, pixels; drawn from (0.1, blur), 0 for none.
+    """
+
+    rotation: float = 0.0
+    crop_scale: float = 1.0
+    crop_aspect: float = 1.0
+    shear: float = 0.0
+    blur: float = 0.0
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw one view of each image.
+
+        Args:
+            images: (N, 1, H, W) floats.
+            generator: on the images' device; the only source of randomness.
+
+        Returns:
+            (N, 1, H, W), in the memory format `channels_last`.
+        """
+        theta = self.affine(len(images), generator)
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        out = F.grid_sample(images, grid, align_corners=False)
+        if self.blur:
+            out = gaussian_blur(out, _uniform(len(images), 0.1, self.blur, generator))
+        return out.contiguous(memory_format=torch.channels_last)
+
+    def affine(self, n: int, generator: torch.Generator) -> Tensor:
+        """Maps from output to input coordinates, both in [-1, 1]: (n, 2, 3).
+
+        The crop's centre is uniform over the places where the crop lies inside the image, its area
+        and aspect are drawn as torchvision's `RandomResizedCrop` draws them.
+        """
+        angle = _uniform(n, -self.rotation, self.rotation, generator) * (math.pi / 180)
+        area = _uniform(n, self.crop_scale, 1, generator)
+        bound = math.log(self.crop_aspect)
+        aspect = _uniform(n, -bound, bound, generator).exp()
+        width = (area * aspect).sqrt().clamp(max=1)
+        height = (area / aspect).sqrt().clamp(max=1)
+        dx = _uniform(n, -1, 1, generator) * (1 - width)
+        dy = _uniform(n, -1, 1, generator) * (1 - height)
+        slope = _uniform(n, -self.shear, self.shear, generator)
+        cos, sin = angle.cos(), angle.sin()
+        # rotation (cos, -sin; sin, cos) after shear (1, slope; 0, 1) after the crop's scale and shift
+        a, b = cos, cos * slope - sin
+        c, d = sin, sin * slope + cos
+        rows = [a * width, b * height, a * dx + b * dy, c * width, d * height, c * dx + d * dy]
+        return torch.stack(rows, dim=1).view(n, 2, 3)
+
+
+def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
+    """Blur each image with its own Gaussian, first along columns, then along rows.
+
+    Args:
+        images: (N, 1, H, W).
+        sigma: (N,), pixels.
+    """
+    n, _, height, width = images.shape
+    offsets = torch.arange(_BLUR_TAPS, device=images.device) - _BLUR_TAPS // 2
+    kernel = torch.exp(-0.5 * (offsets / sigma[:, None]).square())
+    kernel = kernel / kernel.sum(1, keepdim=True)  # (N, taps)
+    half = _BLUR_TAPS // 2
+    padded = F.pad(images, (half, half, half, half)).squeeze(1)
+    columns = sum(kernel[:, t, None, None] * padded[:, t : t + height] for t in range(_BLUR_TAPS))
+    rows = sum(kernel[:, t, None, None] * columns[:, :, t : t + width] for t in range(_BLUR_TAPS))
+    return rows.unsqueeze(1)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 (N, H, W) -> floats in [0, 1], (N, 1, H, W)."""
+    return images.unsqueeze(1).float().div_(255)
+
+
+def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    draw = torch.rand(n, generator=generator, device=generator.device)
+    return low + (high - low) * draw

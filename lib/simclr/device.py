@@ -1,0 +1,85 @@
+"""Where the arithmetic runs: device, precision and the memory allocator."""
+
+import ctypes
+import platform
+from pathlib import Path
+
+import torch
+
+from simclr.errors import UserError
+
+# Instruction sets that multiply bf16 in hardware; without one, bf16 on a CPU is slower than fp32.
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # <malloc.h> of glibc
+
+
+def pick(device: str = "auto", precision: str = "auto") -> tuple[torch.device, torch.dtype]:
+    """Choose the device and the type of the network's arithmetic.
+
+    Args:
+        device: `auto` (CUDA, else Apple MPS, else CPU), or `cpu`, `cuda`, `mps`.
+        precision: `auto` (bf16 where the hardware multiplies it fast), `fp32` or `bf16`.
+
+    Raises:
+        UserError: the device asked for is not on this machine.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        device = next(name for name, there in present.items() if there)
+    if not present.get(device, False):
+        raise UserError(f"device: {device} is not on this machine; use auto")
+    if device == "cpu":
+        keep_memory()
+    fast = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+    return torch.device(device), torch.bfloat16 if fast else torch.float32
+
+
+def has_fast_bf16(device: str) -> bool:
+    """Whether `device` multiplies bf16 matrices in hardware."""
+    if device == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    cpuinfo = Path("/proc/cpuinfo")
+    return device == "cpu" and cpuinfo.exists() and _flags(cpuinfo.read_text())
+
+
+def _flags(cpuinfo: str) -> bool:
+    return bool(_BF16_FLAGS & set(cpuinfo.split()))
+
+
+def keep_memory() -> bool:
+    """Tell glibc's allocator to keep large blocks; True where that worked.
+
+    By default glibc gives every large block back to the kernel, which must then zero the pages
+    again at the next training step: a third of the processor time of a step.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Context in which the network computes in `dtype`; a no-op for fp32."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def describe(device: torch.device, dtype: torch.dtype) -> dict[str, str | int]:
+    """Names for the log and the provenance: device, precision, threads."""
+    name = torch.cuda.get_device_name() if device.type == "cuda" else _processor()
+    return {
+        "device": device.type,
+        "device_name": name,
+        "precision": "bf16" if dtype == torch.bfloat16 else "fp32",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(model, platform.processor() or platform.machine())

@@ -1,0 +1,9 @@
+"""The one exception for a mistake that the person at the keyboard can put right."""
+
+
+class UserError(Exception):
+    """A mistake in a file, a parameter or the order of the steps, said in one clear line.
+
+    The message names the file, the field, the value and the way out. Commands print it as
+    `error: message` and exit with status 2, without a traceback.
+    """

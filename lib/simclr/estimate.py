@@ -1,0 +1,55 @@
+"""About how long a stage takes on this machine."""
+
+import time
+
+import torch
+
+from simclr import device as devices
+from simclr.loss import nt_xent
+from simclr.model import Encoder, projection_head
+from simclr.params import (
+    BaselineParams,
+    FinetuneParams,
+    Params,
+    PretrainParams,
+    ProbeParams,
+    Training,
+)
+
+FORWARD = 1 / 3  # of a training step's arithmetic
+
+
+def images_per_second(settings: PretrainParams, batch: int = 256) -> float:
+    """Speed of a pre-training step, measured over about a second."""
+    device, dtype = devices.pick(settings.device, settings.precision)
+    network = torch.nn.Sequential(Encoder(), projection_head()).to(
+        device, memory_format=torch.channels_last
+    )
+    x = torch.rand(batch, 1, 28, 28, device=device)
+    start, steps = time.perf_counter(), -1  # the first step, which also allocates, is not counted
+    while steps < 1 or time.perf_counter() - start < 1.0:
+        with devices.autocast(device, dtype):
+            z = network(x)
+        nt_xent(z).backward()
+        nt_xent(z.detach()).item()  # waits for the device
+        steps += 1
+        if steps == 0:
+            start = time.perf_counter()
+    return steps * batch / (time.perf_counter() - start)
+
+
+def work(stage: str, settings: Params) -> float:
+    """Images through forward and backward pass that a stage amounts to."""
+    if isinstance(settings, PretrainParams):
+        epoch = 2 * settings.unlabelled_images + 2 * settings.validation_images * FORWARD
+        return settings.epochs * epoch
+    if isinstance(settings, Training):
+        fits, images = len(settings.draws), sum(settings.n_labels)
+        tests = fits * len(settings.n_labels) * settings.test_images * FORWARD
+        if isinstance(settings, BaselineParams):
+            return fits * images * (settings.epochs + settings.augmented_epochs) + 2 * tests
+        if isinstance(settings, FinetuneParams):
+            return fits * images * settings.epochs + tests
+    if isinstance(settings, ProbeParams):
+        return (50_000 + settings.test_images) * FORWARD + 20_000  # features, then the maps
+    return 0.0

@@ -1,0 +1,212 @@
+"""Methods on label draws: fit, predict, accuracies, intervals and paired differences."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from scipy import stats
+from torch import Tensor, nn
+
+from simclr import data
+from simclr import device as devices
+from simclr.augment import to_float
+from simclr.params import Evaluated
+from simclr.results import Draw, Stage
+
+CLASSES = 10
+_BATCH = 1000
+_SAMPLE = 2718  # leads the seeds that choose test images for the smaller points of a curve
+
+# (inputs, labels, draw) -> trained model and its history, a row an epoch
+Fit = Callable[[Tensor, Tensor, int], tuple[nn.Module, pd.DataFrame]]
+Labelled = tuple[Tensor, Tensor]
+
+
+@torch.no_grad()
+def predict(model: nn.Module, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Class probabilities, the model in eval mode and left in it.
+
+    Args:
+        inputs: uint8 images (N, 28, 28), or features (N, D).
+        dtype: of the network's arithmetic.
+
+    Returns:
+        (N, 10) floats on the CPU.
+    """
+    model.eval()
+    out = []
+    for batch in inputs.split(_BATCH):
+        if batch.dtype == torch.uint8:
+            batch = to_float(batch).to(memory_format=torch.channels_last)
+        with devices.autocast(inputs.device, dtype):
+            logits = model(batch)
+        out.append(logits.float().softmax(1))
+    return torch.cat(out).cpu()
+
+
+def over_draws(
+    stage: Stage,
+    method: str,
+    fit: Fit,
+    pool: Labelled,
+    test: Labelled,
+    progress: Callable[[str], None] = lambda text: None,
+    whole: Callable[[nn.Module], nn.Module] = lambda model: model,
+) -> dict[int, Draw]:
+    """Fit and test a method on each label draw and on the draw's nested prefixes.
+
+    The classifier with all labels is tested on all test images, those with fewer on a sample of
+    `curve_test_images`, another one for each draw and the same for all methods: testing would
+    otherwise take longer than training, and draws differ by more than samples do.
+
+    A draw that the stage's folder already holds is read, not run again, so an interrupted run goes
+    on where it stopped. The classifier of the first draw with all its labels is saved.
+
+    Args:
+        fit: what trains; `predict` must be able to apply its model to the test inputs.
+        pool: inputs and labels that the draws index.
+        test: inputs and labels, looked at once for each fit.
+        whole: makes of the fitted model one that reads images, for the saved classifier.
+
+    Returns:
+        Draw number -> rows, history and probabilities.
+    """
+    settings, found, start, done = stage.params, {}, time.perf_counter(), 0
+    for position, k in enumerate(settings.draws, 1):
+        file = stage.draw_file(method, k)
+        if not file.exists():
+            model, result = _one_draw(stage.params, k, fit, pool, test)
+            if k == settings.draws[0]:
+                about = {"method": method, "draw": k, **result.rows.iloc[-1].to_dict()}
+                stage.save_classifier(method, whole(model), about)
+            result.save(file)
+            done += 1
+        found[k] = Draw.load(file)
+        left = (time.perf_counter() - start) / max(done, 1) * (len(settings.draws) - position)
+        progress(
+            f"{method}  draw {position}/{len(settings.draws)}"
+            f"  {found[k].rows.accuracy.iloc[-1]:.2%}  {left / 60:.0f} min left"
+        )
+    return found
+
+
+def _one_draw(
+    settings: Evaluated, k: int, fit: Fit, pool: Labelled, test: Labelled
+) -> tuple[nn.Module, Draw]:
+    _, dtype = devices.pick(settings.device, settings.precision)
+    labels, truth = pool[1].cpu().numpy(), test[1].cpu()
+    chosen = data.draw(labels, settings.dataset, k, max(settings.n_labels), settings.balanced)
+    chosen = torch.as_tensor(chosen, device=pool[0].device)
+    sample = np.random.Generator(np.random.PCG64([_SAMPLE, k])).permutation(len(truth))
+    sample = torch.as_tensor(np.sort(sample[: settings.curve_test_images]))
+    rows = []
+    for n in settings.n_labels:
+        start = time.perf_counter()
+        model, history = fit(pool[0][chosen[:n]], pool[1][chosen[:n]], k)
+        seconds = time.perf_counter() - start
+        tested = torch.arange(len(truth)) if n == max(settings.n_labels) else sample
+        probabilities = predict(model, test[0][tested.to(test[0].device)], dtype)
+        correct = int((probabilities.argmax(1) == truth[tested]).sum())
+        rows.append((n, correct, len(tested), correct / len(tested), seconds))
+    names = ["n_labels", "correct", "n_test", "accuracy", "seconds"]
+    table = pd.DataFrame(rows, columns=names)
+    return model, Draw(table, history, probabilities.half().numpy())
+
+
+def curve(draws: dict[int, Draw], method: str) -> pd.DataFrame:
+    """The learning curves of all draws in one table: method, draw, and the rows' columns."""
+    tables = [found.rows.assign(method=method, draw=k) for k, found in draws.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def histories(draws: dict[int, Draw], method: str) -> pd.DataFrame:
+    """The training histories of all draws in one table: method, draw, epoch, loss, accuracy."""
+    tables = [found.history.assign(method=method, draw=k) for k, found in draws.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def predictions(draws: dict[int, Draw]) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted classes and their probabilities, each (draws, n_test)."""
+    probabilities = np.stack([found.probabilities for found in draws.values()])
+    return probabilities.argmax(2), probabilities.max(2).astype(float)
+
+
+def confusion(draws: dict[int, Draw], truth: np.ndarray) -> np.ndarray:
+    """Mean counts over draws, (10, 10): rows are true classes, columns predicted ones."""
+    predicted, _ = predictions(draws)
+    counts = np.zeros((CLASSES, CLASSES))
+    for row in predicted:
+        np.add.at(counts, (truth, row), 1)
+    return counts / len(predicted)
+
+
+def largest_confusions(matrix: np.ndarray, many: int) -> str:
+    """The most frequent errors in words: "4→9 (31), 7→2 (20) and 9→4 (18)"."""
+    errors = matrix.copy()
+    np.fill_diagonal(errors, 0)
+    order = errors.ravel().argsort()[::-1][:many]
+    *most, last = [f"{k // CLASSES}→{k % CLASSES} ({errors.ravel()[k]:.0f})" for k in order]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+@torch.no_grad()
+def neighbours(h: Tensor, labels: Tensor) -> float:
+    """Share of points whose nearest other point, by the cosine of `h` (N, D), is of their class."""
+    h = F.normalize(h.float(), dim=1)
+    similarity = (h @ h.T).fill_diagonal_(-torch.inf)
+    return (labels[similarity.argmax(1)] == labels).float().mean().item()
+
+
+def precision_recall(matrix: np.ndarray) -> pd.DataFrame:
+    """Per-class precision and recall of a confusion matrix; NaN where a class is never predicted."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision, recall = matrix.diagonal() / matrix.sum(0), matrix.diagonal() / matrix.sum(1)
+    return pd.DataFrame({"digit": range(CLASSES), "precision": precision, "recall": recall})
+
+
+def numbers(method: str, draws: dict[int, Draw], truth: np.ndarray) -> dict[str, float]:
+    """What prose and claims quote of a method, by name.
+
+    Accuracies are fractions: mean and sample deviation over draws at the largest number of labels
+    and (`_at_20_`) at each. `_confusion_4_9` counts true 4 called 9 in 10,000 test images, a mean
+    over draws.
+    """
+    table = curve(draws, method)
+    last = table[table.n_labels == table.n_labels.max()].accuracy.to_numpy()
+    mean, low, high = interval(last)
+    out = {
+        f"{method}_accuracy_mean": mean,
+        f"{method}_accuracy_sd": _sd(last),
+        f"{method}_accuracy_low": low,
+        f"{method}_accuracy_high": high,
+        f"{method}_accuracy_worst": last.min(),
+        f"{method}_accuracy_best": last.max(),
+        f"{method}_fit_seconds": table[table.n_labels == table.n_labels.max()].seconds.mean(),
+    }
+    for n, rows in table.groupby("n_labels"):
+        out[f"{method}_at_{n}_mean"] = rows.accuracy.mean()
+        out[f"{method}_at_{n}_sd"] = _sd(rows.accuracy)
+    matrix = confusion(draws, truth) * 10_000 / len(truth)
+    for true, predicted in np.ndindex(matrix.shape):
+        out[f"{method}_confusion_{true}_{predicted}"] = matrix[true, predicted]
+    return {name: float(value) for name, value in out.items()}
+
+
+def _sd(values) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean and its Student t interval over draws; NaN bounds for a single draw.
+
+    The interval covers the chance of the draw, not that of the pre-training seed.
+    """
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    return mean, mean - half, mean + half

@@ -1,0 +1,131 @@
+"""Sentences whose wording depends on how the numbers came out.
+
+Each function returns Markdown with `{name}` where `display.say` fills in a number; none holds one.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from simclr.claims import FAILS, HOLDS, MISSING
+from simclr.figstyle import name
+
+Numbers = Mapping[str, float | str]
+
+
+def abstract(numbers: Numbers) -> str:
+    """The report in one paragraph."""
+    probe = _against(numbers, "probe", "baseline_augmented")
+    finetune = _against(numbers, "finetune", "probe")
+    return (
+        "We rebuild a student report that classifies {dataset} from **{compared_labels} labelled "
+        "images**, with and without SimCLR pre-training on {pretrain_unlabelled_images:,.0f} "
+        "unlabelled ones, and check its claims over {compared_draws} label draws and "
+        "{compared_test_images:,} test images. Trained on the labels alone, the network reaches "
+        "{baseline_accuracy_mean:.1%}; augmentation by itself lifts that to "
+        "{baseline_augmented_accuracy_mean:.1%}, a control that the source lacks. A linear probe on "
+        "the frozen pre-trained encoder reaches {probe_accuracy_mean:.1%}, and fine-tuning all of it "
+        f"{{finetune_accuracy_mean:.1%}}. Draw by draw, the probe is {probe} the augmented control, "
+        f"and fine-tuning is {finetune} the probe."
+    )
+
+
+def reading(numbers: Numbers) -> str:
+    """What the table and the curves of the comparison show."""
+    sentences = [
+        f"{_cap(name(str(numbers['best_method'])))} is best with {{compared_labels}} labels, at "
+        "{best_accuracy_mean:.1%}."
+    ]
+    fewest = numbers.get("probe_labels_to_match_baseline")
+    if fewest is not None:
+        sentences.append(
+            "The probe needs {probe_labels_to_match_baseline} labels to do what the baseline does "
+            "with {compared_labels}."
+        )
+    if "probe_accuracy_sd" in numbers and "baseline_accuracy_sd" in numbers:
+        less = numbers["probe_accuracy_sd"] < numbers["baseline_accuracy_sd"]
+        sentences.append(
+            f"Between draws it varies {'less' if less else 'no less'} than the baseline: a standard "
+            "deviation of {probe_accuracy_sd:.2%} against {baseline_accuracy_sd:.2%}."
+        )
+    return " ".join(sentences)
+
+
+def discussion(numbers: Numbers) -> str:
+    """What the comparison means."""
+    gain, share = "baseline_augmented_less_baseline_difference", ""
+    if numbers[gain] > 0 and numbers["probe_less_baseline_difference"] > numbers[gain]:
+        share = (
+            " Most of what separates the probe from the plain baseline is thus bought by "
+            "augmentation."
+            if numbers[gain] > 0.5 * numbers["probe_less_baseline_difference"]
+            else " That is the smaller part of what separates the probe from the plain baseline."
+        )
+    paragraphs = [
+        "**What pre-training buys.** Against the plain baseline the probe gains "
+        "{probe_less_baseline_difference:+.1f} points; augmentation without pre-training gains "
+        f"{{{gain}:+.1f}}.{share} Against the augmented control the probe is "
+        f"{_against(numbers, 'probe', 'baseline_augmented')} "
+        "({probe_less_baseline_augmented_difference:+.1f} points, ahead on "
+        "{probe_less_baseline_augmented_wins} of {compared_draws} draws).",
+        "**Probe or fine-tuning.** Fine-tuning is "
+        f"{_against(numbers, 'finetune', 'probe')} the probe "
+        "({finetune_less_probe_difference:+.1f} points, ahead on {finetune_less_probe_wins} of "
+        "{compared_draws} draws) and "
+        f"{_against(numbers, 'finetune', 'baseline_augmented')} the augmented control "
+        "({finetune_less_baseline_augmented_difference:+.1f} points). The two start from the same "
+        "recipe and differ in the encoder's first weights, so this last difference is what "
+        "pre-training is worth once everything else is done well.",
+        "**What the views teach.** SimCLR learns to overlook what its views change. Rotations of up to "
+        "{pretrain_rotation:.0f}° and crops blur the line between digits that differ by a small "
+        "stroke, and those are the pairs still confused (@fig-probe-confusion). Gentler views, other "
+        "crops, a deeper encoder and classifiers that use the unlabelled images a second time are "
+        "the directions that the source leaves open, and we do too.",
+    ]
+    return "\n\n".join(paragraphs)
+
+
+def why(verdicts: pd.DataFrame) -> str:
+    """How many claims hold, and for each that does not what we think is the reason."""
+    count = verdicts.holds.value_counts()
+    lines = [
+        f"Of {len(verdicts)} claims {count.get(HOLDS, 0)} hold here, {count.get(FAILS, 0)} do not"
+        + (f" and {count[MISSING]} are not measured in this build" if MISSING in count else "")
+        + "."
+    ]
+    failing = verdicts[verdicts.holds == FAILS]
+    if len(failing):
+        lines.append("Why those that do not hold may not:")
+        lines += [f"- *{row.claim}* — {row.why}" for row in failing.itertuples()]
+    return "\n\n".join([lines[0], *lines[1:2], "\n".join(lines[2:])]).strip()
+
+
+def statement(collected: dict) -> str:
+    """Where the numbers come from: revision, data, versions, machine."""
+    stamp = collected["stages"]["pretrain"]
+    git, versions = collected["report"], stamp["versions"]
+    revision = f"revision `{git['revision'][:10]}`" if git["revision"] else "no git revision"
+    state = {True: "", False: ", with uncommitted changes", None: ""}[git["clean"]]
+    used = ", ".join(f"{package} {number}" for package, number in versions.items())
+    minutes = sum(stamp["seconds"] for stamp in collected["stages"].values()) / 60
+    return (
+        "`make report` rebuilds every number, figure and table from the raw data; `make verify` does "
+        "so in another folder and says, number by number, whether this report is reproduced. On one "
+        "machine with one thread count the files come out the same, seconds aside. This build: "
+        f"{revision}{state}; data from {collected['data']['source']}, each file checked against its "
+        f"SHA-256; {used}; {stamp['device_name']}, {stamp['threads']} threads, "
+        f"{stamp['precision']}; {minutes:.0f} minutes. `provenance.json` holds the checksums, the "
+        "parameters of every stage and their hashes."
+    )
+
+
+def _against(numbers: Numbers, a: str, b: str) -> str:
+    """ "better than", "worse than" or "not to be told from", by the paired interval."""
+    low, high = (numbers.get(f"{a}_less_{b}_{side}") for side in ("low", "high"))
+    if low is None or high is None:
+        return "compared on too few draws with"
+    return "better than" if low > 0 else "worse than" if high < 0 else "not to be told from"
+
+
+def _cap(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,226 @@
+"""Runs the stages for `make`: checks parameters, executes notebooks, reuses what is built.
+
+    python -m simclr.pipeline check|plan|run STAGE|render STAGE|verify --profile P --variant V
+
+A stage is known by a key over all that shapes its numbers: its effective parameters, the code in
+`CODE`, the data, and the keys of the stages before it. Equal keys mean equal numbers, so a stage is
+reused wherever its key is found, in another variant's folder too.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from simclr import params, paths, provenance, verify
+from simclr.errors import UserError
+from simclr.results import read_json, write_json
+
+NOTEBOOKS = {
+    "baseline": "01_baseline",
+    "pretrain": "02_pretrain",
+    "probe": "03_probe",
+    "finetune": "04_finetune",
+    "comparison": "06_comparison",
+}
+BEFORE = {
+    "baseline": (),
+    "pretrain": (),
+    "probe": ("pretrain",),
+    "finetune": ("pretrain", "probe"),
+    "comparison": ("baseline", "pretrain", "probe", "finetune"),
+}
+# The modules that shape a stage's numbers; the Makefile lists the same ones.
+CODE = {
+    "baseline": ("data", "augment", "model", "supervised", "evaluate", "device"),
+    "pretrain": ("data", "augment", "model", "loss", "pretrain", "device"),
+    "probe": ("data", "model", "probe", "evaluate"),
+    "finetune": ("data", "augment", "model", "supervised", "probe", "evaluate", "device"),
+    "comparison": ("evaluate", "compare", "claims"),
+}
+PUBLISHED = ("results.csv", "numbers.json", "provenance.json", "tables")
+
+
+class Build:
+    """One profile and variant: parameters, run folder, report folder."""
+
+    def __init__(self, profile: str, variant: str, runs: str = "runs") -> None:
+        self.params = params.check_all(profile, variant)
+        self.runs = paths.ROOT / runs
+        self.run_dir = f"{runs}/{profile}/{variant}"
+        self.folder = paths.ROOT / self.run_dir
+        committed = (profile, variant, self.runs) == ("full", params.SOURCE, paths.RUNS)
+        self.report = paths.REPORTS if committed else self.folder / "report"
+
+    def stamp(self, stage: str) -> dict:
+        return read_json(self.folder / stage / "stage.json")
+
+    def built(self, stage: str) -> bool:
+        """Whether `stage` and all before it were made with today's parameters (code aside)."""
+        same = self.stamp(stage).get("params_hash") == self.params[stage].hash
+        return same and all(self.built(earlier) for earlier in BEFORE[stage])
+
+    def key(self, stage: str) -> str:
+        """What stands for the stage's numbers; the stages before it must be built."""
+        parts = [self.params[stage].hash, self._data()]
+        parts += [_digest(Path(__file__).with_name(f"{name}.py")) for name in CODE[stage]]
+        for earlier in BEFORE[stage]:
+            if not self.stamp(earlier):
+                raise UserError(f"{stage} needs {earlier}, which is not built: `make {earlier}`")
+            parts.append(self.stamp(earlier)["key"])
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def _data(self) -> dict:
+        from simclr.data import prepare  # imports torch, which `check` can do without
+
+        settings = self.params["pretrain"]
+        folder = prepare(settings.dataset, settings.data_dir)
+        return read_json(folder / "checksums.json")["idx"]
+
+
+def run(build: Build, stage: str) -> None:
+    """Bring a stage up to date: reuse it if its key is found, else execute its notebook."""
+    key, folder = build.key(stage), build.folder / stage
+    if build.stamp(stage).get("key") == key:
+        print(f"{stage}: unchanged")
+    elif found := _elsewhere(build, stage, key):
+        print(f"{stage}: the same as {found.relative_to(paths.ROOT)}, reused")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(found, folder, ignore=shutil.ignore_patterns("stage.json"))
+        write_json(folder / "stage.json", read_json(found / "stage.json"))
+    else:
+        content = {"key": key, "params": build.params[stage].model_dump(mode="json")}
+        if read_json(folder / "params.json") != content:  # else go on with an interrupted run
+            shutil.rmtree(folder, ignore_errors=True)
+            write_json(folder / "params.json", content)
+        (folder / "stage.json").unlink(missing_ok=True)
+        start = time.perf_counter()
+        _execute(build, stage)
+        stamp = {"stage": stage, "key": key, "params_hash": build.params[stage].hash}
+        stamp |= {"params": content["params"], "seconds": round(time.perf_counter() - start, 1)}
+        write_json(folder / "stage.json", stamp | provenance.here(build.params[stage]))
+    os.utime(folder / "stage.json")
+    if stage == "comparison":
+        _publish(build)
+
+
+def render(build: Build, stage: str) -> None:
+    """Execute a built stage's notebook again, for its looks: what it trained is read, not redone."""
+    if not build.stamp(stage):
+        raise UserError(f"{stage} is not built: run `make {stage}` first")
+    _execute(build, stage)
+    if stage == "comparison":
+        _publish(build)
+
+
+def plan(build: Build) -> None:
+    """Say what a build will do and about how long it takes, by a short measurement."""
+    todo = [stage for stage in NOTEBOOKS if not build.built(stage)]
+    print(f"{build.run_dir}: report in {build.report.relative_to(paths.ROOT)}/")
+    if not todo:
+        print("every stage is built with these parameters; only what changed since is redone")
+        return
+    from simclr.estimate import images_per_second, work
+
+    speed = images_per_second(build.params["pretrain"])
+    total = 0.0
+    for stage in NOTEBOOKS:
+        minutes = (work(stage, build.params[stage]) / speed + 15) / 60
+        total += minutes * (stage in todo)
+        print(f"  {stage:<11} " + (f"about {minutes:4.0f} min" if stage in todo else "built"))
+    print(f"in all about {total:.0f} min at {speed:,.0f} images/s through the network")
+
+
+def _execute(build: Build, stage: str) -> None:
+    """Run the notebook into NN_stage.partial.ipynb; rename that when it came to its end."""
+    import papermill
+
+    name, folder = NOTEBOOKS[stage], build.folder / stage
+    partial = folder / f"{name}.partial.ipynb"
+    print(f"{stage}: notebooks/{name}.ipynb", flush=True)
+    values = build.params[stage].model_dump(mode="json") | {"run_dir": build.run_dir}
+    try:
+        papermill.execute_notebook(
+            paths.NOTEBOOKS / f"{name}.ipynb",
+            partial,
+            values,
+            kernel_name="python3",
+            cwd=paths.ROOT,
+            progress_bar=False,
+            stdout_file=_Terminal(),
+            coalesce_streams=True,
+        )
+    except papermill.PapermillExecutionError as error:
+        said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
+        raise UserError(f"{stage}: {said}\n  the notebook so far: {partial}") from None
+    os.replace(partial, folder / f"{name}.ipynb")
+
+
+class _Terminal:
+    """Passes a kernel's output on; the live line ("\\r...") only where there is a terminal."""
+
+    def write(self, text: str) -> None:
+        if not sys.stdout.isatty():
+            lines = text.split("\n")
+            text = "\n".join(line.rsplit("\r", 1)[-1] for line in lines[:-1])
+            text += "\n" if len(lines) > 1 else ""
+        sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+def _elsewhere(build: Build, stage: str, key: str) -> Path | None:
+    stamps = sorted(build.runs.glob(f"*/*/{stage}/stage.json"))
+    return next((file.parent for file in stamps if read_json(file).get("key") == key), None)
+
+
+def _publish(build: Build) -> None:
+    """Copy what the comparison wrote to the report's folder."""
+    build.report.mkdir(parents=True, exist_ok=True)
+    for name in PUBLISHED:
+        made, target = build.folder / "comparison" / name, build.report / name
+        if made.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(made, target)
+        else:
+            shutil.copy(made, target)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="simclr.pipeline", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["check", "plan", "run", "render", "verify"])
+    parser.add_argument("stage", nargs="?", choices=list(NOTEBOOKS))
+    parser.add_argument("--profile", default="full")
+    parser.add_argument("--variant", default=params.SOURCE)
+    parser.add_argument("--runs", default="runs")
+    parser.add_argument("--against", type=Path, default=paths.REPORTS)
+    args = parser.parse_args(arguments)
+    if (args.command in ("run", "render")) != (args.stage is not None):
+        parser.error("run and render take a stage, the other commands none")
+    try:
+        build = Build(args.profile, args.variant, args.runs)
+        if args.command == "verify":
+            raise SystemExit(verify.compare(args.against, build.report))
+        if args.command == "plan":
+            plan(build)
+        elif args.command != "check":
+            {"run": run, "render": render}[args.command](build, args.stage)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""What stages hand each other: names, schemas, atomic writes and checked reads.
+
+A run folder holds one folder a stage: runs/<profile>/<variant>/<stage>/. In it, `params.json` says
+what it is made with, `stage.json` that it is complete; both are written by `pipeline.py`.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from simclr import paths
+from simclr.errors import UserError
+from simclr.model import Classifier, Encoder
+from simclr.params import Params
+
+COLUMNS = [
+    "dataset",
+    "method",
+    "variant",
+    "pretrain_seed",
+    "draw",
+    "n_labels",
+    "correct",
+    "n_test",
+    "accuracy",
+    "seconds",
+    "params_hash",
+]
+METHODS = {
+    "baseline": "baseline",
+    "baseline_augmented": "baseline",
+    "probe": "probe",
+    "finetune": "finetune",
+}  # method -> the stage that makes it
+EXPLORE = "explore"  # where a notebook run by hand with other parameters writes
+
+
+@contextmanager
+def write_atomically(file: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `file`; rename it to `file` if the block ends well."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp{file.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(file: Path, content: dict) -> None:
+    with write_atomically(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_csv(file: Path, table: pd.DataFrame) -> None:
+    with write_atomically(file) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_json(file: Path) -> dict:
+    """The JSON object in `file`; {} where there is no file."""
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{file}: not valid JSON ({error}); delete it and make it again") from None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One method on one label draw.
+
+    Attributes:
+        rows: a row for each number of labels: n_labels, correct, n_test, accuracy, seconds.
+        history: a row an epoch at the largest number of labels: epoch, loss, accuracy.
+        probabilities: (n_test, 10) float16, of the classifier with the largest number of labels.
+    """
+
+    rows: pd.DataFrame
+    history: pd.DataFrame
+    probabilities: np.ndarray
+
+    def save(self, file: Path) -> None:
+        with write_atomically(file) as temporary:
+            np.savez_compressed(
+                temporary,
+                probabilities=self.probabilities,
+                **{f"rows_{name}": values for name, values in self.rows.items()},
+                **{f"history_{name}": values for name, values in self.history.items()},
+            )
+
+    @classmethod
+    def load(cls, file: Path) -> "Draw":
+        try:
+            with np.load(file) as saved:
+                tables = {
+                    part: pd.DataFrame(
+                        {
+                            name.removeprefix(f"{part}_"): saved[name]
+                            for name in saved.files
+                            if name.startswith(f"{part}_")
+                        }
+                    )
+                    for part in ("rows", "history")
+                }
+                return cls(**tables, probabilities=saved["probabilities"])
+        except (ValueError, KeyError, OSError) as error:
+            raise UserError(f"{file}: cannot be read ({error}); delete it") from None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The folder that a notebook works in, and the folders of the stages before it.
+
+    Where `run_dir` holds this stage with the same parameters, what is there is used: nothing is
+    trained twice. With other parameters (a notebook opened by hand and played with) the work goes
+    to runs/explore/<hash>/ and what `make` has built stays as it is.
+
+    Attributes:
+        name: baseline, pretrain, ...
+        run_dir: runs/<profile>/<variant>, absolute or relative to the project.
+        params: the stage's parameters.
+    """
+
+    name: str
+    run_dir: Path
+    params: Params
+    folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        run_dir = paths.ROOT / self.run_dir
+        object.__setattr__(self, "run_dir", run_dir)
+        built = run_dir / self.name
+        made_with = read_json(built / "params.json").get("params")
+        if made_with != self.params.model_dump(mode="json"):
+            mark = hashlib.sha256(f"{run_dir} {self.params.hash}".encode()).hexdigest()[:8]
+            built = paths.RUNS / EXPLORE / mark / self.name
+        object.__setattr__(self, "folder", built)
+
+    def draw_file(self, method: str, draw: int) -> Path:
+        return self.folder / "draws" / f"{method}-{draw:03d}.npz"
+
+    def save_classifier(self, method: str, network: nn.Module, about: dict) -> None:
+        """Write a trained classifier, and beside it a JSON that says how it was made."""
+        made = {"params": self.params.model_dump(mode="json"), "params_hash": self.params.hash}
+        what = {"input": "(N, 1, 28, 28) floats in [0, 1], ink is 1", "output": "logits (N, 10)"}
+        save_network(self.folder / f"classifier-{method}.safetensors", network, about | what | made)
+
+    def save_numbers(self, numbers: dict[str, float | int | str]) -> None:
+        """Keep the numbers that the notebook's prose quotes; those that are not a number are left out."""
+        there = {name: value for name, value in numbers.items() if value == value}
+        write_json(self.folder / "numbers.json", there)
+
+    def before(self, stage: str) -> Path:
+        """The folder of an earlier stage.
+
+        Raises:
+            UserError: it is not built; names the `make` target that builds it.
+        """
+        folder = self.run_dir / stage
+        if not (folder / "stage.json").exists():
+            raise UserError(f"{folder}: not built yet; run `make {stage}` first")
+        return folder
+
+
+def read_results(folder: Path, variant: str) -> pd.DataFrame:
+    """The tidy table of all methods in a run folder, `COLUMNS` in order."""
+    tables = []
+    for method, stage in METHODS.items():
+        stamp = read_json(folder / stage / "stage.json")
+        seed = read_json(folder / "pretrain" / "stage.json")["params"]["seed"]
+        for draw, found in read_draws(folder, method).items():
+            tables.append(
+                found.rows.assign(
+                    dataset=stamp["params"]["dataset"],
+                    method=method,
+                    variant=variant,
+                    pretrain_seed=None if stage == "baseline" else seed,
+                    draw=draw,
+                    params_hash=stamp["params_hash"],
+                )
+            )
+    table = pd.concat(tables, ignore_index=True)[COLUMNS]
+    return table.astype({"pretrain_seed": "Int64"})
+
+
+def read_draws(folder: Path, method: str) -> dict[int, Draw]:
+    """Draw number -> what `method` gave on it, for a run folder.
+
+    Raises:
+        UserError: nothing there; names the `make` target that builds it.
+    """
+    stage = METHODS[method]
+    files = sorted((folder / stage / "draws").glob(f"{method}-[0-9]*.npz"))
+    if not files:
+        raise UserError(f"{folder / stage}: no results of {method}; run `make {stage}` first")
+    return {int(file.stem.rsplit("-", 1)[1]): Draw.load(file) for file in files}
+
+
+def save_network(file: Path, network: nn.Module, about: dict) -> None:
+    """Write the weights as safetensors and, beside them, a JSON that says how they were made."""
+    weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    with write_atomically(file) as temporary:
+        save_file(weights, temporary)
+    write_json(file.with_suffix(".json"), about)
+
+
+def load_encoder(file: Path) -> Encoder:
+    """The pre-trained encoder, in eval mode."""
+    return _load(file, Encoder())
+
+
+def load_classifier(file: Path | str) -> Classifier:
+    """A saved classifier, in eval mode: (N, 1, 28, 28) floats in [0, 1] -> logits (N, 10)."""
+    return _load(Path(file), Classifier(Encoder()))
+
+
+def _load(file: Path, network: nn.Module):
+    try:
+        network.load_state_dict(load_file(file))
+    except FileNotFoundError:
+        stage = file.parent.name
+        raise UserError(f"{file}: no such file; run `make {stage}` first") from None
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{file}: not weights of this network ({reason}); make it again") from None
+    return network.eval().to(memory_format=torch.channels_last)
