@@ -161,14 +161,22 @@ def _execute(build: Build, stage: str) -> None:
 
 
 class _Terminal:
-    """Passes a kernel's output on; the live line ("\\r...") only where there is a terminal."""
+    """Passes a kernel's output on; in a log file the live line ("\\r...") comes once a minute."""
+
+    def __init__(self) -> None:
+        self._line, self._next = "", 0.0
 
     def write(self, text: str) -> None:
-        if not sys.stdout.isatty():
-            lines = text.split("\n")
-            text = "\n".join(line.rsplit("\r", 1)[-1] for line in lines[:-1])
-            text += "\n" if len(lines) > 1 else ""
-        sys.stdout.write(text)
+        if sys.stdout.isatty():
+            sys.stdout.write(text)
+            return
+        *done, live = (self._line + text).split("\n")
+        self._line = live.rsplit("\r", 1)[-1]
+        for line in done:
+            print(line.rsplit("\r", 1)[-1].rstrip())
+        if "\r" in live and time.monotonic() >= self._next:
+            print(self._line.rstrip(), flush=True)
+            self._next = time.monotonic() + 60
 
     def flush(self) -> None:
         sys.stdout.flush()

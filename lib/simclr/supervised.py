@@ -65,6 +65,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
             {"params": model.head.parameters(), "lr": recipe.head_rate},
         ],
         weight_decay=recipe.weight_decay,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs * batches)
     history = []

@@ -1,0 +1,325 @@
+"""Draws, prefixes and samples of the test set; what is measured, against closed forms."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from simclr import data, evaluate, params, paths, results
+from simclr.augment import to_float
+
+TESTS, SAMPLE = 300, 120
+
+
+def numbered(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """n images that carry their number in their first two pixels, and labels 0 to 9 in turn."""
+    images = torch.zeros(n, 28, 28, dtype=torch.uint8)
+    images[:, 0, 0], images[:, 0, 1] = torch.arange(n) % 256, torch.arange(n) // 256
+    return images, torch.arange(n) % 10
+
+
+def numbers_of(images: torch.Tensor) -> list[int]:
+    return (images[:, 0, 0].int() + 256 * images[:, 0, 1].int()).tolist()
+
+
+class Known(nn.Module):
+    """Calls image i an (i mod 10), but a 0 where i is below `wrong`."""
+
+    def __init__(self, wrong: int) -> None:
+        super().__init__()
+        self.wrong = wrong
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        number = (255 * x[:, 0, 0, 0] + 256 * 255 * x[:, 0, 0, 1]).round().long()
+        called = torch.where(number < self.wrong, 0, number % 10)
+        return 20.0 * nn.functional.one_hot(called, 10)
+
+
+class Fit:
+    """Stands for training; keeps what it was given."""
+
+    def __init__(self, wrong: int = 0) -> None:
+        self.calls: list[tuple[list[int], list[int], int]] = []
+        self.wrong = wrong
+
+    def __call__(self, images, labels, draw):
+        self.calls.append((numbers_of(images), labels.tolist(), draw))
+        return Known(self.wrong + draw), pd.DataFrame(
+            {"epoch": [1], "loss": [2.0], "accuracy": 0.5}
+        )
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch) -> results.Stage:
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    small = {"draws": [0, 1], "n_labels": [10, 20, 40], "test_images": TESTS, "device": "cpu"}
+    small |= {"curve_test_images": SAMPLE, "precision": "fp32"}
+    settings = params.load("probe", "smoke").model_dump() | small
+    return results.Stage("probe", "runs/smoke/source", params.check("probe", settings))
+
+
+@pytest.fixture
+def tested(monkeypatch) -> list[list[int]]:
+    """The numbers of the test images of each call of `predict`."""
+    seen, real = [], evaluate.predict
+
+    def predict(model, inputs, dtype):
+        seen.append(numbers_of(inputs))
+        return real(model, inputs, dtype)
+
+    monkeypatch.setattr(evaluate, "predict", predict)
+    return seen
+
+
+def run(stage: results.Stage, fit: Fit, method: str = "probe", **options) -> dict:
+    return evaluate.over_draws(stage, method, fit, numbered(600), numbered(TESTS), **options)
+
+
+def made_up(predicted: np.ndarray, n_labels=(10, 100), accuracies=None) -> results.Draw:
+    """A draw whose largest classifier predicts these classes with probability 0.91."""
+    accuracies = accuracies or [0.5] * len(n_labels)
+    rows = pd.DataFrame({"n_labels": n_labels, "correct": 1, "n_test": 2, "accuracy": accuracies})
+    history = pd.DataFrame({"epoch": [1], "loss": [1.0], "accuracy": [0.5]})
+    probabilities = np.full((len(predicted), 10), 0.01)
+    probabilities[np.arange(len(predicted)), predicted] = 0.91
+    return results.Draw(rows.assign(seconds=3.0), history, probabilities.astype(np.float16))
+
+
+# ---- predict -------------------------------------------------------------------------------------
+
+
+def test_predict_is_the_networks_softmax_in_eval_mode():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(784, 10)).train()
+    images = torch.randint(0, 256, (1203, 28, 28), dtype=torch.uint8)  # more than a batch
+    found = evaluate.predict(model, images)
+    assert not model.training
+    with torch.no_grad():
+        torch.testing.assert_close(found, model(to_float(images)).softmax(1))
+    assert found.dtype == torch.float32 and not found.requires_grad
+
+
+def test_predict_takes_features_as_they_are():
+    torch.manual_seed(0)
+    head, features = nn.Linear(512, 10), torch.randn(7, 512)
+    torch.testing.assert_close(evaluate.predict(head, features), head(features).softmax(1).detach())
+
+
+# ---- over draws ----------------------------------------------------------------------------------
+
+
+def test_every_draw_trains_on_nested_prefixes(stage):
+    fit = Fit()
+    run(stage, fit)
+    assert [(len(images), draw) for images, _, draw in fit.calls] == [
+        (n, k) for k in (0, 1) for n in (10, 20, 40)
+    ]
+    labels = numbered(600)[1].numpy()
+    for images, given, k in fit.calls:
+        chosen = data.draw(labels, "mnist", k, 40).tolist()
+        assert images == chosen[: len(images)]
+        assert given == labels[images].tolist()
+
+
+def test_what_is_measured(stage):
+    found = run(stage, Fit(wrong=50))
+    assert list(found) == [0, 1]
+    for k, draw in found.items():
+        assert list(draw.rows.columns) == ["n_labels", "correct", "n_test", "accuracy", "seconds"]
+        assert draw.rows.n_labels.tolist() == [10, 20, 40]
+        assert draw.rows.n_test.tolist() == [SAMPLE, SAMPLE, TESTS]
+        # images 0, 10, … are zeros, and so called rightly in spite of being wrong
+        right = TESTS - sum(i % 10 != 0 for i in range(50 + k))
+        assert draw.rows.correct.iloc[-1] == right
+        assert (draw.rows.accuracy == draw.rows.correct / draw.rows.n_test).all()
+        assert draw.probabilities.shape == (TESTS, 10)
+        assert (draw.rows.seconds >= 0).all()
+        assert draw.history.loss.tolist() == [2.0]
+
+
+def test_small_points_see_a_sample_that_draws_do_not_share_and_methods_do(stage, tested):
+    run(stage, Fit(), "probe")
+    first = list(tested)
+    run(stage, Fit(), "finetune")
+    assert tested[6:] == first
+    ten, twenty, forty = tested[:3]
+    assert ten == twenty and len(set(ten)) == SAMPLE
+    assert forty == list(range(TESTS))
+    assert ten != tested[3]  # draw 1's
+
+
+def test_what_is_there_is_not_fitted_again(stage):
+    fit = Fit()
+    first = run(stage, fit)
+    again = run(stage, fit)
+    assert len(fit.calls) == 6
+    for k in first:
+        pd.testing.assert_frame_equal(again[k].rows, first[k].rows)
+    stage.draw_file("probe", 1).unlink()  # as after an interruption
+    run(stage, fit)
+    assert [draw for _, _, draw in fit.calls[6:]] == [1, 1, 1]
+
+
+def test_an_interruption_keeps_the_draws_that_are_done(stage):
+    class Interrupted(Fit):
+        def __call__(self, images, labels, draw):
+            if draw == 1 and len(images) == 40:
+                raise KeyboardInterrupt
+            return super().__call__(images, labels, draw)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stage, Interrupted())
+    assert stage.draw_file("probe", 0).exists()
+    assert not stage.draw_file("probe", 1).exists()
+
+
+def test_methods_do_not_take_each_others_results(stage):
+    first = run(stage, Fit(), "baseline")[0]
+    second = run(stage, Fit(wrong=100), "baseline_augmented")[0]
+    assert second.rows.correct.iloc[-1] < first.rows.correct.iloc[-1]
+
+
+def test_the_first_draws_classifier_is_saved_whole(stage):
+    made = []
+
+    def whole(model):
+        made.append(model)
+        return nn.Linear(1, 1)
+
+    run(stage, Fit(wrong=50), whole=whole)
+    assert [model.wrong for model in made] == [50]  # of draw 0 alone, and not 51 of draw 1
+    about = results.read_json(stage.folder / "classifier-probe.json")
+    assert (about["method"], about["draw"], about["n_labels"]) == ("probe", 0, 40)
+    assert about["accuracy"] == about["correct"] / about["n_test"]
+    assert (stage.folder / "classifier-probe.safetensors").exists()
+
+
+def test_progress_is_told(stage):
+    said = []
+    run(stage, Fit(), progress=said.append)
+    assert [line.split("  ")[1] for line in said] == ["draw 1/2", "draw 2/2"]
+    assert "100.00%" in said[0] and "0 min left" in said[-1]
+
+
+def test_curves_and_histories_put_draws_together(stage):
+    found = run(stage, Fit())
+    curve = evaluate.curve(found, "probe")
+    assert len(curve) == 6 and set(curve.method) == {"probe"}
+    assert {"method", "draw", "n_labels", "accuracy"} <= set(curve.columns)
+    history = evaluate.histories(found, "probe")
+    assert history.draw.tolist() == [0, 1]
+    assert {"method", "draw", "epoch", "loss", "accuracy"} == set(history.columns)
+
+
+def test_the_confusion_matrix_agrees_with_the_accuracy_where_two_classes_nearly_tie(stage):
+    """Kept in half precision, two probabilities may become the same; both must then count alike."""
+
+    class Tie(nn.Module):
+        def forward(self, x):
+            logits = torch.zeros(len(x), 10)
+            logits[:, 3], logits[:, 8] = 9.0, 9.00001  # an 8 by a hair
+            return logits
+
+    def fit(images, labels, draw):
+        return Tie(), pd.DataFrame({"epoch": [1], "loss": [1.0], "accuracy": [0.5]})
+
+    pool, (images, _) = numbered(600), numbered(TESTS)
+    eights = torch.full((TESTS,), 8)
+    found = evaluate.over_draws(stage, "probe", fit, pool, (images, eights))
+    matrix = evaluate.confusion(found, eights.numpy())
+    assert matrix.trace() == found[0].rows.correct.iloc[-1]
+
+
+# ---- what is computed ----------------------------------------------------------------------------
+
+
+def test_predictions_and_the_confusion_matrix():
+    truth = np.array([0, 0, 1, 4, 4])
+    draws = {0: made_up(np.array([0, 1, 1, 4, 9])), 3: made_up(np.array([0, 0, 1, 9, 9]))}
+    predicted, confidence = evaluate.predictions(draws)
+    assert predicted.tolist() == [[0, 1, 1, 4, 9], [0, 0, 1, 9, 9]]
+    assert np.allclose(confidence, 0.91, atol=1e-3)
+    matrix = evaluate.confusion(draws, truth)
+    assert matrix[0, 0] == 1.5 and matrix[0, 1] == 0.5  # rows are true classes
+    assert matrix[4, 9] == 1.5 and matrix[4, 4] == 0.5 and matrix[9, 4] == 0
+    assert matrix.sum(1).tolist() == [2, 1, 0, 0, 2, 0, 0, 0, 0, 0]
+
+
+def test_the_largest_confusions_in_words():
+    matrix = 100.0 * np.eye(10)
+    matrix[4, 9], matrix[7, 2], matrix[9, 4] = 31.4, 20, 18
+    assert evaluate.largest_confusions(matrix, 3) == "4→9 (31), 7→2 (20) and 9→4 (18)"
+    assert evaluate.largest_confusions(matrix, 1) == "4→9 (31)"
+    assert matrix[0, 0] == 100  # and leaves the matrix as it was
+
+
+def test_precision_and_recall():
+    matrix = np.zeros((10, 10))
+    matrix[0, 0], matrix[0, 1], matrix[1, 1] = 8, 2, 10
+    matrix[2, 0] = 4  # no image is ever called a 2
+    found = evaluate.precision_recall(matrix).set_index("digit")
+    assert found.precision[0] == pytest.approx(8 / 12) and found.recall[0] == 0.8
+    assert found.precision[1] == pytest.approx(10 / 12) and found.recall[1] == 1
+    assert np.isnan(found.precision[2]) and found.recall[2] == 0
+    assert len(found) == 10
+
+
+def test_neighbours():
+    h = torch.tensor([[1.0, 0.0], [9.0, 0.1], [0.0, 1.0], [0.1, 2.0], [0.2, 1.0]])
+    labels = torch.tensor([0, 0, 1, 1, 2])  # by direction, whatever the length
+    assert evaluate.neighbours(h, labels) == pytest.approx(4 / 5)
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.8])
+def test_the_interval_is_students(confidence: float):
+    values = np.random.default_rng(0).normal(0.9, 0.01, 10)
+    mean, low, high = evaluate.interval(values, confidence)
+    expected = stats.t.interval(
+        confidence, 9, loc=values.mean(), scale=values.std(ddof=1) / np.sqrt(10)
+    )
+    assert mean == pytest.approx(values.mean())
+    assert (low, high) == pytest.approx(expected)
+
+
+def test_an_interval_from_a_table_and_of_one_draw():
+    half = 4.302652729911275 / np.sqrt(3)  # t of two degrees of freedom, from tables
+    assert evaluate.interval([1, 2, 3]) == pytest.approx((2, 2 - half, 2 + half))
+    mean, low, high = evaluate.interval(np.array([0.9]))
+    assert mean == 0.9 and np.isnan(low) and np.isnan(high)
+
+
+def test_numbers_of_a_method():
+    truth = np.arange(200) % 10
+    wrong = truth.copy()
+    wrong[truth == 4] = 9
+    draws = {
+        0: made_up(truth, accuracies=[0.4, 0.9]),
+        1: made_up(wrong, accuracies=[0.6, 0.7]),
+    }
+    found = evaluate.numbers("probe", draws, truth)
+    assert found["probe_accuracy_mean"] == found["probe_at_100_mean"] == pytest.approx(0.8)
+    assert found["probe_accuracy_sd"] == pytest.approx(np.std([0.9, 0.7], ddof=1))
+    assert found["probe_at_10_mean"] == pytest.approx(0.5)
+    assert (found["probe_accuracy_worst"], found["probe_accuracy_best"]) == (0.7, 0.9)
+    assert found["probe_accuracy_low"] < 0.8 < found["probe_accuracy_high"]
+    assert found["probe_fit_seconds"] == 3
+    # in 10,000 images: 20 fours of 200, called nines on one draw of two
+    assert found["probe_confusion_4_9"] == found["probe_confusion_4_4"] == 500
+    assert sum(found[f"probe_confusion_{i}_{j}"] for i, j in np.ndindex(10, 10)) == 10_000
+    assert all(type(value) is float for value in found.values())
+
+
+def test_one_draw_has_a_mean_and_no_spread():
+    found = evaluate.numbers("probe", {0: made_up(np.arange(10))}, np.arange(10))
+    assert found["probe_accuracy_mean"] == 0.5
+    none = {name for name, value in found.items() if np.isnan(value)}
+    assert none == {
+        "probe_accuracy_sd",
+        "probe_accuracy_low",
+        "probe_accuracy_high",
+        "probe_at_10_sd",
+        "probe_at_100_sd",
+    }
