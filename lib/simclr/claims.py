@@ -57,9 +57,7 @@ def _confused(method: str, *pairs: tuple[int, int]) -> Callable[[Numbers], str]:
 
 
 def _from_to(a: int, b: int) -> Callable[[Numbers], str]:
-    return lambda n: (
-        f"{n[f'baseline_confusion_{a}_{b}']:.0f} → {n[f'probe_confusion_{a}_{b}']:.0f}"
-    )
+    return lambda n: f"{n[f'baseline_confusion_{a}_{b}']:.0f} → {n[f'probe_confusion_{a}_{b}']:.0f}"
 
 
 def _rank(numbers: Numbers, a: int, b: int) -> int:
@@ -99,8 +97,10 @@ CLAIMS = [
         "The network has 1,677,674 parameters and 19.98 M multiply-adds",
         "1,677,674; 19.98 M",
         lambda n: f"{n['network_parameters']:,.0f}; {n['network_multiply_adds'] / 1e6:.2f} M",
-        lambda n: n["network_parameters"] == 1_677_674
-        and round(n["network_multiply_adds"] / 1e6, 2) == 19.98,
+        lambda n: (
+            n["network_parameters"] == 1_677_674
+            and round(n["network_multiply_adds"] / 1e6, 2) == 19.98
+        ),
         "",
     ),
     Claim(
@@ -150,8 +150,10 @@ CLAIMS = [
         "The pre-training loss falls from 5.78 to a plateau of 5.17–5.18",
         "5.78 → 5.17",
         lambda n: f"{n['pretrain_train_loss_first']:.2f} → {n['pretrain_train_loss_last']:.2f}",
-        lambda n: abs(n["pretrain_train_loss_first"] - 5.78) < 0.15
-        and abs(n["pretrain_train_loss_last"] - 5.175) < 0.15,
+        lambda n: (
+            abs(n["pretrain_train_loss_first"] - 5.78) < 0.15
+            and abs(n["pretrain_train_loss_last"] - 5.175) < 0.15
+        ),
         "The loss depends on batch size, temperature and views, which the source gives only in part.",
     ),
     Claim(

@@ -22,7 +22,7 @@ def architecture(layers: Sequence[Mapping]) -> Figure:
 
     Args:
         layers: the rows of `model.summary`, in order: `kind` (class of the layer), `shape` of its
-            output without the batch, `parameters`. The last dense layer is taken for the classifier.
+            output without the batch, `parameters`. The last dense layer is the classifier.
     """
     steps = _steps(layers)
     figure, ax = _page(2.75)
@@ -41,11 +41,13 @@ def architecture(layers: Sequence[Mapping]) -> Figure:
     encoder = sum(step["parameters"] for step in steps[:-1])
     _brace(ax, 0.06, centres[-2] + 0.46 * pitch, f"encoder $f$: {encoder:,} parameters")
     _brace(ax, centres[-1] - 0.42 * pitch, WIDTH - 0.02, "classifier")
+    total = encoder + steps[-1]["parameters"]
+    ax.text(WIDTH - 0.05, 2.62, f"{total:,} parameters in all", ha="right", va="center", size=7.5)
     return figure
 
 
 def _steps(layers: Sequence[Mapping]) -> list[dict]:
-    """A new step at each convolution, pooling or dense layer; the others belong to the one before."""
+    """A new step at each convolution, pooling or dense layer; others belong to the one before."""
     steps: list[dict] = []
     channels = 1
     for layer in layers:
@@ -96,7 +98,7 @@ def _block(ax: Axes, x: float, kind: str, shape: Sequence[int], before: float | 
     ax.text(x, top + slant[1] + 0.06, text, ha="center", va="bottom", size=SMALL)
     if before is not None:
         _arrow(ax, (before + 0.02, middle), (left - 0.02, middle), scale=5)
-    return left + width + depth * 0.6
+    return left + width + depth
 
 
 def _shade(colour: str, factor: float) -> tuple[float, ...]:
@@ -124,14 +126,14 @@ def simclr_diagram(image: np.ndarray, view_i: np.ndarray, view_j: np.ndarray) ->
     Args:
         image, view_i, view_j: (H, W), uint8 or floats in [0, 1], of a real image and its views.
     """
-    figure, ax = _page(3.05)
-    middle, up, down = 1.55, 2.2, 0.9
+    figure, ax = _page(2.75)
+    middle, up, down = 1.38, 2.01, 0.75
     _digit(ax, image, 0.4, middle, 0.64)
     ax.text(0.4, middle - 0.4, "image $x$", ha="center", va="top")
     for y, view, t, k in ((up, view_i, "t", "i"), (down, view_j, "t'", "j")):
         _arrow(ax, (0.76, middle + (0.12 if y > middle else -0.12)), (1.26, y))
-        side = 0.2 if y > middle else -0.2
-        ax.text(0.93, (middle + y) / 2 + side, rf"${t} \sim \mathcal{{T}}$", ha="center", va="center")
+        beside = (middle + y) / 2 + (0.17 if y > middle else -0.19)
+        ax.text(0.84, beside, rf"${t} \sim \mathcal{{T}}$", ha="center", va="center")
         _digit(ax, view, 1.58, y, 0.56)
         ax.text(1.58, y + 0.32, rf"$\tilde{{x}}_{k}$", ha="center", va="bottom")
         _arrow(ax, (1.9, y), (2.14, y))
@@ -149,14 +151,15 @@ def simclr_diagram(image: np.ndarray, view_i: np.ndarray, view_j: np.ndarray) ->
     heads = ("1  augment", "2  encode", "3  project", "4  compare")
     notes = ("rotation, crop, blur", "kept for the classifier", "then thrown away", "NT-Xent loss")
     for x, head, note in zip((1.05, 2.55, 3.85, 5.42), heads, notes, strict=True):
-        ax.text(x, 2.93, head, ha="center", va="top", weight="bold")
-        ax.text(x, 0.1, note, ha="center", va="bottom", size=SMALL, color=SOFT)
+        ax.text(x, 2.68, head, ha="center", va="top", weight="bold")
+        ax.text(x, 0.08, note, ha="center", va="bottom", size=SMALL, color=SOFT)
     return figure
 
 
 def _network(ax: Axes, x: float, y: float, text: str, face: str, dashed: bool = False) -> None:
     """A trapezoid that narrows in the direction of the data."""
-    corners = [(x - 0.22, y - 0.32), (x - 0.22, y + 0.32), (x + 0.22, y + 0.17), (x + 0.22, y - 0.17)]
+    left, right = x - 0.22, x + 0.22
+    corners = [(left, y - 0.32), (left, y + 0.32), (right, y + 0.17), (right, y - 0.17)]
     ax.add_patch(Polygon(corners, facecolor=face, edgecolor=INK, linewidth=0.8,
                          linestyle=(0, (3, 2)) if dashed else "-"))  # fmt: skip
     ax.text(x, y, text, ha="center", va="center", size=11)
@@ -183,12 +186,15 @@ def _sphere(ax: Axes, centre: tuple[float, float], radius: float, up: float, dow
         ax.add_patch(Circle(at(degrees), 0.055, facecolor=ACCENT, edgecolor="none"))
         _arrow(ax, at(degrees, 0.88), at(degrees + (18 if degrees < 180 else -18), 0.88),
                color=ACCENT, width=1.4)  # fmt: skip
-    ax.text(*at(180, 0.8), "maximise\nagreement", va="center", color=ACCENT, size=SMALL, weight="bold")
-    for degrees in (100, 65, 30, -5, -40, -72, -105):
+    ax.text(*at(180, 0.78), "maximise\nagreement", va="center", color=ACCENT, weight="bold")
+    for degrees in (98, 64, 30, -3, -40, -71, -104):
         ax.add_patch(Circle(at(degrees), 0.04, facecolor="#A8A8A8", edgecolor="none"))
-    for degrees, turn in ((118, -14), (-123, 14)):
-        _arrow(ax, at(degrees, 1.1), at(degrees + turn, 1.1), color=SOFT)
-    ax.text(*at(0, 0.1), "push away\nother images\nof the batch", va="center", color=SOFT, size=SMALL)
+    for degrees, turn in ((132, -20), (-132, 20)):
+        ends = at(degrees, 1.1), at(degrees + turn, 1.1)
+        _arrow(ax, *ends, color=SOFT, width=1.2, bend=turn / 100)
+    below = centre[1] - radius - 0.14
+    ax.text(centre[0], below, "other images of the batch:\npushed away", ha="center", va="top",
+            color=SOFT, size=SMALL)  # fmt: skip
 
 
 def _digit(ax: Axes, image: np.ndarray, x: float, y: float, side: float) -> None:
@@ -199,10 +205,10 @@ def _digit(ax: Axes, image: np.ndarray, x: float, y: float, side: float) -> None
                            linewidth=0.6, zorder=3))  # fmt: skip
 
 
-def _arrow(ax: Axes, start, end, color: str = INK, width: float = 0.8, scale: float = 7) -> None:
+def _arrow(ax: Axes, start, end, color=INK, width=0.8, scale=7.0, bend=0.0) -> None:
     ax.annotate("", xy=end, xytext=start, arrowprops={
         "arrowstyle": "-|>", "color": color, "linewidth": width, "mutation_scale": scale,
-        "shrinkA": 0, "shrinkB": 0, "joinstyle": "miter",
+        "shrinkA": 0, "shrinkB": 0, "connectionstyle": f"arc3,rad={bend}",
     })  # fmt: skip
 
 

@@ -8,15 +8,16 @@ import matplotlib.patheffects
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 STYLE = Path(__file__).with_name("report.mplstyle")
 WIDTH = 6.3  # inches, the text width of the report
 
-# Key -> (name, colour). At least 20 apart (CIE Lab distance) for normal vision and for the three kinds of
-# colour blindness, and at least 3.8:1 against white, so that the colours can carry text.
+# Key -> (name, colour). At least 20 apart (CIE Lab distance) for normal vision and for the three
+# kinds of colour blindness, and at least 3.8:1 against white, so that the colours can carry text.
 METHODS = {
     "baseline": ("Baseline", "#5F5F5F"),
     "baseline_augmented": ("Baseline + augmentation", "#CC6600"),
@@ -58,6 +59,20 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return inside
 
 
+def panels(
+    height: float, columns: int = 1, width: float = WIDTH, **options
+) -> tuple[Figure, Axes | np.ndarray]:
+    """A figure with a row of axes, sizes in inches; pyplot, which would keep it open, not asked."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, columns, **options)
+
+
+def percent(axis: Axis) -> None:
+    """Label fractions as percentages, on ticks that a label states exactly."""
+    axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.5g}%"))
+
+
 def halo(width: float = 2.0) -> list:
     """White edge that keeps text readable on marks."""
     return [matplotlib.patheffects.withStroke(linewidth=width, foreground="white")]
@@ -94,7 +109,7 @@ def end_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, str]], gap: 
     low, high = ax.get_ylim()
     wanted = [(y - low) / (high - low) * height for y, _, _ in ends]
     lines = max(text.count("\n") for _, text, _ in ends) + 1
-    for (y, text, c), at in zip(ends, spread(wanted, 9.6 * lines, height), strict=True):
+    for (_, text, c), at in zip(ends, spread(wanted, 9.6 * lines, height), strict=True):
         moved = low + at / height * (high - low)
         ax.annotate(
             text,
@@ -130,5 +145,8 @@ def spread(wanted: Sequence[float], distance: float, top: float) -> list[float]:
 
 def epoch_axis(ax: Axes) -> None:
     """Whole epochs only, also for a run of one epoch."""
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     ax.set_xlabel("Epoch")
+    low, high = ax.dataLim.intervalx
+    if low == high:
+        ax.set_xlim(low - 0.5, high + 0.5)

@@ -72,6 +72,7 @@ class Training(Evaluated):
     """What the stages share that train a network on few labels."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    min_steps: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=2, le=1000)]
     weight_decay: NonNegative
     dropout_conv: Share

@@ -45,9 +45,7 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
 
 
 @styled
-def views(
-    originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np.ndarray
-) -> Figure:
+def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np.ndarray) -> Figure:
     """Each column one image: as it is, after single steps, and two full random views.
 
     Args:
@@ -72,9 +70,10 @@ def views(
             marks.append((y + height // 2, text))
             y += height + GAP
         y += 3 * GAP if group else 0
-    figure, ax = _canvas(tiles, left=1.05, largest=0.52)
+    longest = max(len(text) for _, text in marks if "$" not in text)
+    figure, ax = _canvas(tiles, left=0.15 + 0.062 * longest, largest=0.52)
     for at, text in marks:
-        _text(ax, -4, at, text, "right", "center")
+        _text(ax, -4, at, text, "right", "center", size=7.5)
     return figure
 
 
@@ -86,13 +85,17 @@ def mistakes(
     confidence: Sequence[float],
     cols: int = 10,
 ) -> Figure:
-    """Misclassified images, each with "true→predicted" and the probability given to the wrong class."""
+    """Misclassified images with "true→predicted" and the probability of the wrong class.
+
+    Args:
+        images: (N, H, W); none gives a figure that says so.
+        confidence: (N,), the probability of the predicted class.
+        cols: images in a row.
+    """
     unit = _unit(images)
     height, width = unit.shape[1:]
     pitch = height + 19  # room for two lines of text below an image
-    tiles = [
-        (image, i % cols * (width + 6), i // cols * pitch) for i, image in enumerate(unit)
-    ]
+    tiles = [(image, i % cols * (width + 6), i // cols * pitch) for i, image in enumerate(unit)]
     if not tiles:
         return _nothing("no mistake")
     figure, ax = _canvas(tiles, bottom=0.33, largest=0.5)
@@ -140,7 +143,7 @@ def _canvas(
     ax.imshow(canvas, cmap="gray_r", vmin=0, vmax=1, extent=(0, columns, rows, 0))
     frames = [Rectangle((x, y), width, height) for _, x, y in tiles]
     ax.add_collection(
-        PatchCollection(frames, facecolor="none", edgecolor="#B0B0B0", linewidth=0.4)
+        PatchCollection(frames, facecolor="none", edgecolor="#B0B0B0", linewidth=0.4, clip_on=False)
     )
     ax.set_axis_off()
     return figure, ax

@@ -1,4 +1,4 @@
-"""The report's charts: a function a figure, returns a Figure, no I/O. Pictures and drawings join in.
+"""The report's charts: a function a figure, returns a Figure, no I/O. Pictures join in.
 
 Methods have one name and one colour everywhere (`figstyle`); lines are named where they end, so
 that no legend is needed.
@@ -6,13 +6,13 @@ that no legend is needed.
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from simclr.diagrams import architecture, simclr_diagram
 from simclr.figstyle import (
@@ -20,7 +20,6 @@ from simclr.figstyle import (
     INK,
     SMALL,
     SOFT,
-    WIDTH,
     colour,
     colour_key,
     end_labels,
@@ -28,6 +27,8 @@ from simclr.figstyle import (
     halo,
     in_order,
     name,
+    panels,
+    percent,
     styled,
 )
 from simclr.pictures import label_draw, mistakes, samples, views
@@ -51,7 +52,11 @@ __all__ = [
     "training_history",
     "views",
 ]
-DIGITS = plt.get_cmap("tab10").colors  # classes, not methods
+# Classes, not methods: ten colours made to be told apart, by the colour-blind too (Petroff 2021).
+DIGITS = (
+    *("#3F90DA", "#FFA90E", "#BD1F01", "#94A4A2", "#832DB6"),
+    *("#A96B59", "#E76300", "#B9AC70", "#717581", "#92DADD"),
+)
 
 
 @styled
@@ -60,10 +65,11 @@ def learning_curve(curve: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
     Args:
         curve: method, draw, n_labels, accuracy (a fraction).
+        methods: those to show; one without rows is left out.
     """
-    fig, ax = plt.subplots(figsize=(WIDTH, 3.0), layout="constrained")
+    fig, ax = panels(3.0)
     ends = []
-    for method in in_order(methods):
+    for method in in_order(m for m in methods if m in set(curve.method)):
         by = curve[curve.method == method].groupby("n_labels").accuracy
         mean, sd, c = by.mean(), by.std(ddof=1).fillna(0), colour(method)
         ax.plot(mean.index, mean, color=c, marker="o", markersize=2.5, label=name(method))
@@ -71,10 +77,13 @@ def learning_curve(curve: pd.DataFrame, methods: Sequence[str]) -> Figure:
         ax.fill_between(mean.index, *band, color=c, alpha=0.14, linewidth=0)
         ends.append((mean.iloc[-1], f"{name(method)}  {mean.iloc[-1]:.1%}", c))
     sizes = sorted(curve.n_labels.unique())
-    ax.set(xlabel="Labelled images", ylabel="Test accuracy", xticks=sizes)
-    ax.set_xlim(sizes[0] - 1, sizes[-1] + 1)
+    ax.set(xlabel="Labelled images", ylabel="Test accuracy")
+    if len(sizes) <= 12:  # else Matplotlib's own choice
+        ax.set_xticks(sizes)
+    margin = 0.01 * (sizes[-1] - sizes[0]) or 1
+    ax.set_xlim(sizes[0] - margin, sizes[-1] + margin)
     ax.set_ylim(top=min(1.0, ax.get_ylim()[1]))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    percent(ax.yaxis)
     ax.grid(axis="y")
     end_labels(ax, sizes[-1], ends)
     return fig
@@ -84,26 +93,31 @@ def learning_curve(curve: pd.DataFrame, methods: Sequence[str]) -> Figure:
 def confusion(matrix: np.ndarray, title: str = "") -> Figure:
     """Counts in cells, errors coloured on a log scale so that the diagonal does not drown them.
 
+    No colour bar: each cell says its number, and less than half an error is left blank.
+
     Args:
         matrix: (10, 10), rows true classes, columns predicted ones.
     """
-    fig, ax = plt.subplots(figsize=(4.6, 3.9), layout="constrained")
+    fig, ax = panels(3.9, width=4.1)
     errors = np.ma.masked_array(matrix, np.eye(len(matrix), dtype=bool) | (matrix < 0.5))
     top = max(errors.max() if errors.count() else 1.0, 2.0)
+    norm = LogNorm(0.5, top)
     text = np.vectorize(lambda v: f"{v:.0f}" if v >= 0.5 else "")(matrix)
     sns.heatmap(
         matrix,
         mask=np.ma.getmaskarray(errors),
-        norm=LogNorm(0.5, top),
-        cmap="Oranges",
-        cbar_kws={"label": "Errors (log scale)", "format": FuncFormatter(lambda v, _: f"{v:g}")},
+        norm=norm,
+        vmin=0.5,  # for seaborn, which else looks for them among no errors
+        vmax=top,
+        cmap="Reds",
+        cbar=False,
         linewidths=0.4,
         linecolor="#E4E4E4",
         square=True,
         ax=ax,
     )
     for (i, j), word in np.ndenumerate(text):
-        dark = i != j and matrix[i, j] > 0.55 * top
+        dark = i != j and matrix[i, j] >= 0.5 and norm(matrix[i, j]) > 0.62
         ax.text(
             j + 0.5,
             i + 0.5,
@@ -121,39 +135,43 @@ def confusion(matrix: np.ndarray, title: str = "") -> Figure:
 
 @styled
 def training_history(history: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Training loss (log scale) and training accuracy over epochs: thin line a draw, thick the mean.
+    """Training loss (log scale) and accuracy over epochs: thin line a draw, thick the mean.
 
     Args:
         history: method, draw, epoch, loss, accuracy (a fraction).
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")
-    for method in in_order(methods):
+    fig, (left, right) = panels(2.5, columns=2)
+    methods = in_order(m for m in methods if m in set(history.method))
+    for method in methods:
         rows = history[history.method == method]
         for ax, column in ((left, "loss"), (right, "accuracy")):
             for _, one in rows.groupby("draw"):
                 ax.plot(one.epoch, one[column], color=colour(method), linewidth=0.4, alpha=0.45)
             mean = rows.groupby("epoch")[column].mean()
-            ax.plot(mean.index, mean, color=colour(method))
+            marker = "o" if len(mean) == 1 else None
+            ax.plot(mean.index, mean, color=colour(method), marker=marker)
     left.set(ylabel="Training loss", yscale="log")
     right.set(ylabel="Training accuracy")
-    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    percent(right.yaxis)
     left.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))  # 0.5, not 5·10⁻¹
     for ax in (left, right):
         epoch_axis(ax)
         ax.grid(axis="y")
-    colour_key(left, [(name(method), colour(method)) for method in in_order(methods)])
+    colour_key(left, [(name(method), colour(method)) for method in methods])
     return fig
 
 
 @styled
 def pretraining_losses(history: pd.DataFrame, chance: float) -> Figure:
-    """Training and validation loss over epochs, and the loss of chance.
+    """Training and validation loss over epochs with the loss of chance; beside them, their gap.
 
     Args:
         history: epoch, train_loss, validation_loss.
         chance: log(2N - 1).
     """
-    fig, ax = plt.subplots(figsize=(WIDTH, 2.7), layout="constrained")
+    fig, (ax, right) = panels(2.7, columns=2, width_ratios=(2, 1))
+    last = history.epoch.iloc[-1]
     ax.axhline(chance, color=SOFT, linestyle=(0, (4, 3)), linewidth=0.8)
     ends = [(chance, f"chance  {chance:.2f}", SOFT)]
     for column, word, c in (
@@ -162,11 +180,16 @@ def pretraining_losses(history: pd.DataFrame, chance: float) -> Figure:
     ):
         ax.plot(history.epoch, history[column], color=c, marker="o", markersize=2.5)
         ends.append((history[column].iloc[-1], f"{word}  {history[column].iloc[-1]:.2f}", c))
+    gap = history.validation_loss - history.train_loss
+    right.axhline(0, color=SOFT, linewidth=0.8)
+    right.plot(history.epoch, gap, color=ACCENT, marker="o", markersize=2.5)
     ax.set_ylabel("NT-Xent loss (nats)")
-    ax.set_xlim(history.epoch.iloc[0] - 0.3, history.epoch.iloc[-1] + 0.1)
-    epoch_axis(ax)
-    ax.grid(axis="y")
-    end_labels(ax, history.epoch.iloc[-1], ends)
+    right.set_ylabel("Validation − training loss (nats)")
+    for each in (ax, right):
+        epoch_axis(each)
+        each.grid(axis="y")
+    ax.set_xlim(right=last + 0.01 * (last - history.epoch.iloc[0]))
+    end_labels(ax, last, ends)
     return fig
 
 
@@ -177,11 +200,11 @@ def alignment_uniformity(history: pd.DataFrame) -> Figure:
     Args:
         history: epoch, alignment, uniformity.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.4), layout="constrained")
-    better = {"alignment": "views of an image lie together", "uniformity": "images spread evenly"}
+    fig, axes = panels(2.4, columns=2)
+    better = {"alignment": "closer views of an image", "uniformity": "images more evenly spread"}
     for ax, (column, meaning) in zip(axes, better.items(), strict=True):
         ax.plot(history.epoch, history[column], color=ACCENT, marker="o", markersize=2.5)
-        ax.set(ylabel=column.capitalize(), title=f"↓ {meaning}")
+        ax.set(ylabel=column.capitalize(), title=f"lower: {meaning}")
         epoch_axis(ax)
         ax.grid(axis="y")
     return fig
@@ -195,7 +218,7 @@ def embedding_map(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> 
         before, after: (N, 2).
         labels: (N,).
     """
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.2), layout="constrained")
+    fig, axes = panels(3.2, columns=2)
     titles = ("Before pre-training (random weights)", "After pre-training")
     for ax, points, title in zip(axes, (before, after), titles, strict=True):
         for digit in np.unique(labels):
@@ -226,13 +249,11 @@ def method_dots(results: pd.DataFrame) -> Figure:
     from simclr.evaluate import interval
 
     methods = in_order(results.method)
-    fig, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(methods) + 0.7), layout="constrained")
-    rng = np.random.default_rng(0)
+    fig, ax = panels(0.42 * len(methods) + 0.7)
     for row, method in enumerate(methods):
         values, c = results[results.method == method].accuracy.to_numpy(), colour(method)
         mean, low, high = interval(values)
-        jitter = rng.uniform(-0.16, 0.16, len(values))
-        ax.scatter(values, row + jitter, s=13, color=c, alpha=0.45, linewidths=0)
+        ax.scatter(values, row + _jitter(len(values)), s=13, color=c, alpha=0.45, linewidths=0)
         if len(values) > 1:
             ax.plot([low, high], [row, row], color=c, linewidth=2.4)
         ax.scatter([mean], [row], s=34, color=c, edgecolors="white", linewidths=0.8, zorder=3)
@@ -253,7 +274,7 @@ def method_dots(results: pd.DataFrame) -> Figure:
         label.set_color(colour(method))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    percent(ax.xaxis)
     ax.grid(axis="x")
     return fig
 
@@ -265,14 +286,13 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
     Args:
         pairs: a, b, difference, low, high and values (a list), as fractions.
     """
-    fig, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(pairs) + 0.7), layout="constrained")
+    fig, ax = panels(0.42 * len(pairs) + 0.7)
     ax.axvline(0, color=SOFT, linewidth=0.8)
-    rng = np.random.default_rng(0)
     for row, pair in enumerate(pairs.itertuples()):
         c, values = colour(pair.a), 100 * np.asarray(pair.values)
         ax.scatter(
             values,
-            row + rng.uniform(-0.16, 0.16, len(values)),
+            row + _jitter(len(values)),
             s=13,
             color=c,
             alpha=0.45,
@@ -292,9 +312,9 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
             weight="bold",
             annotation_clip=False,
         )
-    labels = [f"{name(pair.a)} − {name(pair.b).lower()}" for pair in pairs.itertuples()]
+    labels = [f"{name(pair.a)} vs {name(pair.b)}" for pair in pairs.itertuples()]
     ax.set(yticks=range(len(pairs)), yticklabels=labels, ylim=(len(pairs) - 0.5, -0.5))
-    ax.set_xlabel("Difference of test accuracy (percentage points)")
+    ax.set_xlabel("Test accuracy, first less second (percentage points)")
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
@@ -303,13 +323,13 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
 
 @styled
 def per_class(table: pd.DataFrame) -> Figure:
-    """Precision and recall of each class, a mark a method, joined so that gains can be seen.
+    """Precision and recall of each class, a mark a method.
 
     Args:
         table: method, digit, precision, recall (fractions).
     """
     methods = in_order(table.method)
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8), sharey=True, layout="constrained")
+    fig, axes = panels(2.8, columns=2, sharey=True)
     offsets = np.linspace(-0.24, 0.24, len(methods)) if len(methods) > 1 else [0]
     for ax, column in zip(axes, ("precision", "recall"), strict=True):
         for method, offset in zip(methods, offsets, strict=True):
@@ -317,12 +337,12 @@ def per_class(table: pd.DataFrame) -> Figure:
             at = rows.digit + offset
             ax.scatter(at, rows[column], s=14, color=colour(method), linewidths=0)
         ax.set(xlabel="Class", title=column.capitalize(), xticks=range(10))
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        percent(ax.yaxis)
         ax.grid(axis="y")
         for edge in np.arange(0.5, 9):
             ax.axvline(edge, color="#E4E4E4", linewidth=0.5, zorder=0)
     handles = [
-        plt.Line2D([], [], color=colour(m), marker="o", linestyle="", markersize=4) for m in methods
+        Line2D([], [], color=colour(m), marker="o", linestyle="", markersize=4) for m in methods
     ]
     fig.legend(
         handles,
@@ -337,35 +357,52 @@ def per_class(table: pd.DataFrame) -> Figure:
 
 @styled
 def costs(table: pd.DataFrame) -> Figure:
-    """Seconds of training behind one classifier, on a log scale, a row for each part.
+    """Training behind one classifier: a bar a method, its parts end to end and written below it.
 
     Args:
-        table: method, stage, seconds.
+        table: method, stage, seconds; stages in the order in which they run.
     """
-    labels = [f"{name(row.method)}: {row.stage}" for row in table.itertuples()]
-    fig, ax = plt.subplots(figsize=(WIDTH, 0.3 * len(table) + 0.6), layout="constrained")
-    for row, part in enumerate(table.itertuples()):
-        c = colour(part.method)
-        ax.barh(row, part.seconds, color=c, height=0.6, alpha=0.9 if "fit" in part.stage else 0.45)
-        ax.annotate(
-            duration(part.seconds),
-            (part.seconds, row),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            color=INK,
-        )
-    ax.set(yticks=range(len(table)), yticklabels=labels, ylim=(len(table) - 0.4, -0.6))
-    ax.set(xscale="log", xlabel="Seconds of training (log scale)")
-    ax.set_xlim(min(0.01, table.seconds.min() / 2), table.seconds.max() * 6)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    methods = in_order(table.method)
+    fig, ax = panels(0.45 * len(methods) + 0.6)
+    totals = table.groupby("method").seconds.sum()
+    unit, word = next((u, w) for u, w in UNITS if totals.max() >= 2 * u or u == 1)
+    for row, method in enumerate(methods):
+        parts = table[table.method == method]
+        starts = parts.seconds.cumsum() - parts.seconds
+        # earlier parts paler: what comes last is the method's own
+        alphas = np.linspace(0.45, 0.9, len(parts)) if len(parts) > 1 else [0.9]
+        for start, seconds, alpha in zip(starts, parts.seconds, alphas, strict=True):
+            ax.barh(row, seconds / unit, 0.36, start / unit, color=colour(method), alpha=alpha)
+        _note(ax, totals[method] / unit, row, duration(totals[method]), (4, 0), weight="bold")
+        text = " + ".join(f"{p.stage} {duration(p.seconds)}" for p in parts.itertuples())
+        _note(ax, 0, row, text, (2, -12), color=SOFT, fontsize=SMALL)
+    ax.set(yticks=range(len(methods)), yticklabels=[name(m) for m in methods])
+    ax.set(ylim=(len(methods) - 0.3, -0.4), xlim=(0, 1.12 * totals.max() / unit))
+    ax.set_xlabel(f"Training time ({word})")
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    for label, method in zip(ax.get_yticklabels(), methods, strict=True):
+        label.set_color(colour(method))
     ax.tick_params(axis="y", length=0)
-    ax.minorticks_off()
     return fig
 
 
+UNITS = ((3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+
 def duration(seconds: float) -> str:
-    """0.05 s, 12 s, 3.5 min or 1.2 h."""
+    """0.05 s, 12 s, 3.5 min, 47 min or 1.2 h."""
     if seconds < 120:
         return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    if seconds >= 7200:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+def _jitter(n: int) -> np.ndarray:
+    """Heights that part dots of nearly equal values; the same at every run, none for one dot."""
+    return np.random.default_rng(0).uniform(-0.16, 0.16, n) if n > 1 else np.zeros(n)
+
+
+def _note(ax, x: float, y: float, text: str, shift: tuple[float, float], **style) -> None:
+    """Text at a point of the data, moved by some points of the page."""
+    ax.annotate(text, (x, y), xytext=shift, textcoords="offset points", va="center", **style)

@@ -17,7 +17,9 @@ from simclr.model import Encoder, projection_head
 from simclr.params import PretrainParams
 from simclr.results import write_atomically
 
-VALIDATION_SEED = 1_000_000  # the same validation views every epoch: the curve moves by learning alone
+VALIDATION_SEED = (
+    1_000_000  # the same validation views every epoch: the curve moves by learning alone
+)
 
 
 def pretrain(
@@ -60,9 +62,7 @@ def pretrain(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
-    views = Views(
-        params.rotation, params.crop_scale, params.crop_aspect, params.shear, params.blur
-    )
+    views = Views(params.rotation, params.crop_scale, params.crop_aspect, params.shear, params.blur)
     steps = len(images) // params.batch_size
 
     def validate() -> dict[str, float]:

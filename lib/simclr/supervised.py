@@ -21,6 +21,8 @@ class Recipe:
 
     Attributes:
         epochs: passes over the labelled images.
+        min_steps: epochs are added until there are as many optimiser steps: few labels make few
+            batches an epoch, and would be trained too little.
         batch_size: upper bound; an epoch is cut into equal batches, so that no batch norm sees a
             batch of two or three images.
         encoder_rate, head_rate: peak learning rates; both follow one cosine to 0.
@@ -32,6 +34,7 @@ class Recipe:
     """
 
     epochs: int
+    min_steps: int
     batch_size: int
     encoder_rate: float
     head_rate: float
@@ -59,6 +62,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
     model.to(device, memory_format=torch.channels_last)
     x, y = to_float(images.to(device)), labels.to(device)
     batches = -(-len(x) // recipe.batch_size)
+    epochs = max(recipe.epochs, -(-recipe.min_steps // batches))
     optimiser = torch.optim.AdamW(
         [
             {"params": model.encoder.parameters(), "lr": recipe.encoder_rate},
@@ -67,9 +71,9 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs * batches)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
     history = []
-    for epoch in range(1, recipe.epochs + 1):
+    for epoch in range(1, epochs + 1):
         _training_mode(model, recipe.update_norm)
         loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device)
         order = torch.randperm(len(x), generator=generator, device=device)
@@ -97,6 +101,7 @@ def from_scratch(settings: BaselineParams, augmented: bool) -> Callable:
         model = Classifier(Encoder(settings.dropout_conv, settings.dropout_dense))
         recipe = Recipe(
             epochs=settings.augmented_epochs if augmented else settings.epochs,
+            min_steps=settings.min_steps,
             batch_size=settings.batch_size,
             encoder_rate=settings.learning_rate,
             head_rate=settings.learning_rate,
@@ -126,6 +131,7 @@ def finetuning(settings: FinetuneParams, pretrained: Encoder) -> Callable:
         model.head = fit_linear(features(encoder, images), labels, settings.l2)
         recipe = Recipe(
             epochs=settings.epochs,
+            min_steps=settings.min_steps,
             batch_size=settings.batch_size,
             encoder_rate=settings.encoder_learning_rate,
             head_rate=settings.head_learning_rate,
