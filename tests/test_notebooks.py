@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -92,7 +93,7 @@ def test_it_ends_by_saving_and_saying_what_is_next(name: str):
 def test_every_code_cell_is_introduced(name: str):
     kinds = [cell.cell_type for cell in BOOKS[name].cells]
     assert set(kinds) == {"markdown", "code"}
-    for before, kind in zip(kinds, kinds[1:], strict=False):
+    for before, kind in pairwise(kinds):
         assert (before, kind) != ("code", "code")
 
 
@@ -209,7 +210,7 @@ def test_what_the_prose_quotes_is_computed_somewhere():
         for call in ast.walk(ast.parse(code(name))):
             if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "say":
                 strings = [n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant)]
-                quoted |= set(re.findall(r"\{(\w+)[:}]", "".join(strings)))
+                quoted |= set(re.findall(r"\{(\w+)[:}]", "".join(map(str, strings))))
         assert quoted
         unknown = {
             quote

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from simclr.diagrams import architecture, simclr_diagram
 from simclr.figstyle import (
@@ -153,8 +153,10 @@ def training_history(history: pd.DataFrame, methods: Sequence[str]) -> Figure:
     left.set(ylabel="Training loss", yscale="log")
     right.set(ylabel="Training accuracy")
     percent(right.yaxis)
-    left.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))  # 0.5, not 5·10⁻¹
+    plain = FuncFormatter(lambda v, _: f"{v:g}")  # 0.5, not 5·10⁻¹
+    low, high = left.get_ylim()
+    left.yaxis.set_major_formatter(plain)
+    left.yaxis.set_minor_formatter(plain if high < 10 * low else NullFormatter())
     for ax in (left, right):
         epoch_axis(ax)
         ax.grid(axis="y")
@@ -188,8 +190,9 @@ def pretraining_losses(history: pd.DataFrame, chance: float) -> Figure:
     for each in (ax, right):
         epoch_axis(each)
         each.grid(axis="y")
-    ax.set_xlim(right=last + 0.01 * (last - history.epoch.iloc[0]))
-    end_labels(ax, last, ends)
+    if len(history) > 1:
+        ax.set_xlim(right=last + 0.01 * (last - history.epoch.iloc[0]))
+    end_labels(ax, ax.get_xlim()[1], ends)
     return fig
 
 
@@ -227,7 +230,7 @@ def embedding_map(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> 
             ax.text(
                 *np.median(mine, axis=0),
                 str(digit),
-                color=c,
+                color=np.multiply(to_rgb(c), 0.75),  # darker than the dots
                 fontsize=11,
                 weight="bold",
                 ha="center",
@@ -374,7 +377,7 @@ def costs(table: pd.DataFrame) -> Figure:
         for start, seconds, alpha in zip(starts, parts.seconds, alphas, strict=True):
             ax.barh(row, seconds / unit, 0.36, start / unit, color=colour(method), alpha=alpha)
         _note(ax, totals[method] / unit, row, duration(totals[method]), (4, 0), weight="bold")
-        text = " + ".join(f"{p.stage} {duration(p.seconds)}" for p in parts.itertuples())
+        text = " + ".join(f"{p.stage}: {duration(p.seconds)}" for p in parts.itertuples())
         _note(ax, 0, row, text, (2, -12), color=SOFT, fontsize=SMALL)
     ax.set(yticks=range(len(methods)), yticklabels=[name(m) for m in methods])
     ax.set(ylim=(len(methods) - 0.3, -0.4), xlim=(0, 1.12 * totals.max() / unit))
