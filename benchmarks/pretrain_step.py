@@ -87,7 +87,9 @@ def main() -> None:
         for kind in ("views", "torchvision")
     )
     print(f"views alone, ours       {views:7,.0f} a second")
-    print(f"views alone, torchvision, an image at a time {torchvision:,.0f}: x {views / torchvision:.1f}")
+    print(
+        f"views alone, torchvision, an image at a time {torchvision:,.0f}: x {views / torchvision:.1f}"
+    )
 
 
 if __name__ == "__main__":

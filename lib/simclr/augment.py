@@ -80,7 +80,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
         images: (N, 1, H, W).
         sigma: (N,), pixels.
     """
-    n, _, height, width = images.shape
+    height, width = images.shape[2:]
     offsets = torch.arange(_BLUR_TAPS, device=images.device) - _BLUR_TAPS // 2
     kernel = torch.exp(-0.5 * (offsets / sigma[:, None]).square())
     kernel = kernel / kernel.sum(1, keepdim=True)  # (N, taps)

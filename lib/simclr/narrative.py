@@ -107,14 +107,13 @@ def statement(collected: dict) -> str:
     revision = f"revision `{git['revision'][:10]}`" if git["revision"] else "no git revision"
     state = {True: "", False: ", with uncommitted changes", None: ""}[git["clean"]]
     used = ", ".join(f"{package} {number}" for package, number in versions.items())
-    minutes = sum(stamp["seconds"] for stamp in collected["stages"].values()) / 60
     return (
         "`make report` rebuilds every number, figure and table from the raw data; `make verify` does "
         "so in another folder and says, number by number, whether this report is reproduced. On one "
         "machine with one thread count the files come out the same, seconds aside. This build: "
         f"{revision}{state}; data from {collected['data']['source']}, each file checked against its "
         f"SHA-256; {used}; {stamp['device_name']}, {stamp['threads']} threads, "
-        f"{stamp['precision']}; {minutes:.0f} minutes. `provenance.json` holds the checksums, the "
+        f"{stamp['precision']}; {{training_minutes:.0f}} minutes of training in all. `provenance.json` holds the checksums, the "
         "parameters of every stage and their hashes."
     )
 

@@ -254,23 +254,9 @@ def method_dots(results: pd.DataFrame) -> Figure:
     methods = in_order(results.method)
     fig, ax = panels(0.42 * len(methods) + 0.7)
     for row, method in enumerate(methods):
-        values, c = results[results.method == method].accuracy.to_numpy(), colour(method)
+        values = results[results.method == method].accuracy.to_numpy()
         mean, low, high = interval(values)
-        ax.scatter(values, row + _jitter(len(values)), s=13, color=c, alpha=0.45, linewidths=0)
-        if len(values) > 1:
-            ax.plot([low, high], [row, row], color=c, linewidth=2.4)
-        ax.scatter([mean], [row], s=34, color=c, edgecolors="white", linewidths=0.8, zorder=3)
-        ax.annotate(
-            f"{mean:.1%}",
-            (1, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            color=c,
-            weight="bold",
-            annotation_clip=False,
-        )
+        _dot_row(ax, row, values, (mean, low, high), colour(method), f"{mean:.1%}")
     ax.set(yticks=range(len(methods)), yticklabels=[name(m) for m in methods])
     ax.set(xlabel="Test accuracy", ylim=(len(methods) - 0.5, -0.5))
     for label, method in zip(ax.get_yticklabels(), methods, strict=True):
@@ -292,29 +278,9 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
     fig, ax = panels(0.42 * len(pairs) + 0.7)
     ax.axvline(0, color=SOFT, linewidth=0.8)
     for row, pair in enumerate(pairs.itertuples()):
-        c, values = colour(pair.a), 100 * np.asarray(pair.values)
-        ax.scatter(
-            values,
-            row + _jitter(len(values)),
-            s=13,
-            color=c,
-            alpha=0.45,
-            linewidths=0,
-        )
-        if np.isfinite(pair.low):
-            ax.plot([100 * pair.low, 100 * pair.high], [row, row], color=c, linewidth=2.4)
-        ax.scatter([100 * pair.difference], [row], s=34, color=c, edgecolors="white", zorder=3)
-        ax.annotate(
-            f"{100 * pair.difference:+.1f}",
-            (1, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            color=c,
-            weight="bold",
-            annotation_clip=False,
-        )
+        middle, low, high = 100 * pair.difference, 100 * pair.low, 100 * pair.high
+        values = 100 * np.asarray(pair.values)
+        _dot_row(ax, row, values, (middle, low, high), colour(pair.a), f"{middle:+.1f}")
     labels = [f"{name(pair.a)} vs {name(pair.b)}" for pair in pairs.itertuples()]
     ax.set(yticks=range(len(pairs)), yticklabels=labels, ylim=(len(pairs) - 0.5, -0.5))
     ax.set_xlabel("Test accuracy, first less second (percentage points)")
@@ -401,9 +367,17 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
-def _jitter(n: int) -> np.ndarray:
-    """Heights that part dots of nearly equal values; the same at every run, none for one dot."""
-    return np.random.default_rng(0).uniform(-0.16, 0.16, n) if n > 1 else np.zeros(n)
+def _dot_row(ax, row: int, values: np.ndarray, middle: tuple, c: str, text: str) -> None:
+    """A dot a draw, the mean with its interval (NaN for a single draw), and the mean in words."""
+    mean, low, high = middle
+    # heights part dots of nearly equal values; the same ones at every run
+    jitter = np.random.default_rng(0).uniform(-0.16, 0.16, len(values)) * (len(values) > 1)
+    ax.scatter(values, row + jitter, s=13, color=c, alpha=0.45, linewidths=0)
+    if np.isfinite(low):
+        ax.plot([low, high], [row, row], color=c, linewidth=2.4)
+    ax.scatter([mean], [row], s=34, color=c, edgecolors="white", linewidths=0.8, zorder=3)
+    right = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
+    _note(ax, 1, row, text, (6, 0), color=c, weight="bold", **right)
 
 
 def _note(ax, x: float, y: float, text: str, shift: tuple[float, float], **style) -> None:
