@@ -113,8 +113,8 @@ def statement(collected: dict) -> str:
         "machine with one thread count the files come out the same, seconds aside. This build: "
         f"{revision}{state}; data from {collected['data']['source']}, each file checked against its "
         f"SHA-256; {used}; {stamp['device_name']}, {stamp['threads']} threads, "
-        f"{stamp['precision']}; {{training_minutes:.0f}} minutes of training in all. `provenance.json` holds the checksums, the "
-        "parameters of every stage and their hashes."
+        f"{stamp['precision']}; {{training_minutes:.0f}} minutes of training in all. "
+        "`provenance.json` holds the checksums, the parameters of every stage and their hashes."
     )
 
 
