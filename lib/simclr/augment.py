@@ -21,7 +21,8 @@ class Views:
 
     Attributes:
         rotation: largest angle, degrees, either way.
-        crop_scale: smallest share of the image's area that a crop keeps; 1 keeps it whole.
+        crop_scale: smallest share of the image's area that a crop keeps, before its longer side is
+            cut to the image's; 1 with `crop_aspect` 1 keeps the image whole.
         crop_aspect: largest ratio of a crop's sides, either way; 1 keeps squares.
         shear: largest horizontal shear, either way, as a slope.
         blur: largest sigma of the Gaussian blur, pixels; drawn from (0.1, blur), 0 for none.

@@ -107,7 +107,7 @@ class PretrainParams(Params):
     crop_scale: Annotated[float, Field(gt=0, le=1)]
     crop_aspect: Annotated[float, Field(ge=1, le=4)]
     shear: Annotated[float, Field(ge=0, le=2)]
-    blur: Annotated[float, Field(ge=0, le=10)]
+    blur: Annotated[float, Field(ge=0, le=2)]
 
     @model_validator(mode="after")
     def _sizes(self):

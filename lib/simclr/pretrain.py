@@ -128,7 +128,7 @@ def learning_rate(params: PretrainParams, step: int, steps: int) -> float:
         step: optimiser steps done so far, from 0.
         steps: steps an epoch.
     """
-    warmup = params.warmup_epochs * steps
+    warmup = round(params.warmup_epochs * steps)
     if step < warmup:
         return params.learning_rate * (step + 1) / warmup
     done = (step - warmup) / max(1, params.epochs * steps - warmup)

@@ -47,7 +47,7 @@ class Recipe:
 
 
 def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> pd.DataFrame:
-    """Train `model` in place with cross entropy.
+    """Train `model` in place with cross entropy; it is left in training mode.
 
     Args:
         images: (n, 28, 28) uint8.
@@ -61,7 +61,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
     model.to(device, memory_format=torch.channels_last)
     x, y = to_float(images.to(device)), labels.to(device)
-    batches = -(-len(x) // recipe.batch_size)
+    batches = min(-(-len(x) // recipe.batch_size), len(x) // 2)  # batch norm needs two images
     epochs = max(recipe.epochs, -(-recipe.min_steps // batches))
     optimiser = torch.optim.AdamW(
         [
