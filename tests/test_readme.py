@@ -1,0 +1,31 @@
+"""README.md says what the committed report says, and its commands and paths exist."""
+
+import re
+
+import pandas as pd
+
+from simclr import paths
+from simclr.figstyle import METHODS
+
+README = (paths.ROOT / "README.md").read_text()
+
+
+def test_the_table_of_accuracies_is_that_of_the_committed_report():
+    table = pd.read_csv(paths.REPORTS / "tables" / "accuracy.csv").set_index("method")
+    rows = re.findall(r"^\| ([^|]+?) \| ([\d.]+) ± ([\d.]+) \| ([\d.]+) \|$", README, re.M)
+    assert [row[0] for row in rows] == [name for name, _ in METHODS.values()]
+    for method, (_, mean, sd, worst) in zip(METHODS, rows, strict=True):
+        shown = [f"{100 * table.loc[method, column]:.2f}" for column in ("mean", "sd", "worst")]
+        assert [mean, sd, worst] == shown
+
+
+def test_every_link_and_picture_of_the_readme_is_in_the_repository():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (paths.ROOT / target).exists(), target
+
+
+def test_every_make_target_that_the_readme_names_exists():
+    makefile = (paths.ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", README, re.M)):
+        name = "".join(target)
+        assert re.search(rf"^(\.PHONY: .*\b)?{name}\b", makefile, re.M), name
