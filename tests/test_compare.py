@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,12 @@ def made_results(made: dict[str, dict[int, Draw]]) -> pd.DataFrame:
 
 def all_numbers(means: dict[str, float], draws: int = 3) -> dict:
     """What 06_comparison has when it speaks, made by the library as the notebooks do it."""
+    return dict(_all_numbers(tuple(means.items()), draws))
+
+
+@cache
+def _all_numbers(items: tuple, draws: int) -> dict:
+    means = dict(items)
     made = made_draws(means, draws)
     table = made_results(made)
     numbers = {name: 5.0 for name in notebook_numbers()}

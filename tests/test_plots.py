@@ -317,21 +317,21 @@ def test_percent_ticks_state_exact_values(low, high):
     assert len(set(labels)) == len(labels) >= 3
     for value, label in zip(ax.get_yticks(), labels, strict=True):
         assert float(label.rstrip("%")) == pytest.approx(100 * value, abs=1e-9)
-        assert len(label) <= len("99.05%")  # no 97.5 beside 95, no 92.333
+        assert len(label) <= len("99.05%")  # no 92.333
 
 
 def test_confusion_writes_counts_and_colours_errors_only():
     matrix = np.zeros((10, 10))
     np.fill_diagonal(matrix, 950.4)
-    matrix[4, 9], matrix[9, 4], matrix[2, 1] = 100.0, 60.3, 0.2
+    matrix[4, 9], matrix[9, 4], matrix[2, 1], matrix[0, 1] = 100.0, 60.3, 0.2, 0.5
     figure = plots.confusion(matrix)
     ax = figure.axes[0]
     cells = {(t.get_position()): t.get_text() for t in ax.texts if t.get_text()}
     assert cells[9.5, 4.5] == "100" and cells[4.5, 9.5] == "60"  # x is the predicted class
-    assert cells[0.5, 0.5] == "950" and len(cells) == 12
+    assert cells[0.5, 0.5] == "950" and cells[1.5, 0.5] == "1" and len(cells) == 13
     (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
     coloured = ~np.ma.getmaskarray(mesh.get_array()).reshape(10, 10)
-    assert np.argwhere(coloured).tolist() == [[4, 9], [9, 4]]
+    assert np.argwhere(coloured).tolist() == [[0, 1], [4, 9], [9, 4]]
     assert ax.get_ylabel() == "True class" and ax.get_xlabel() == "Predicted class"
 
 
@@ -414,7 +414,7 @@ def test_paired_differences_are_in_points():
         ax.collections[0].get_offsets()[:, 0], 100 * np.array(data["values"][0])
     )
     assert ax.lines[1].get_xdata() == pytest.approx([1, 3])
-    assert {"+2.0", "-0.1", "Linear probe vs Baseline + augmentation"} <= set(words(figure))
+    assert {"+2.0", "−0.1", "Linear probe vs Baseline + augmentation"} <= set(words(figure))
 
 
 def test_costs_add_up():

@@ -102,7 +102,7 @@ def confusion(matrix: np.ndarray, title: str = "") -> Figure:
     errors = np.ma.masked_array(matrix, np.eye(len(matrix), dtype=bool) | (matrix < 0.5))
     top = max(errors.max() if errors.count() else 1.0, 2.0)
     norm = LogNorm(0.5, top)
-    text = np.vectorize(lambda v: f"{v:.0f}" if v >= 0.5 else "")(matrix)
+    text = np.vectorize(lambda v: f"{int(v + 0.5)}" if v >= 0.5 else "")(matrix)
     sns.heatmap(
         matrix,
         mask=np.ma.getmaskarray(errors),
@@ -280,7 +280,9 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
     for row, pair in enumerate(pairs.itertuples()):
         middle, low, high = 100 * pair.difference, 100 * pair.low, 100 * pair.high
         values = 100 * np.asarray(pair.values)
-        _dot_row(ax, row, values, (middle, low, high), colour(pair.a), f"{middle:+.1f}")
+        _dot_row(
+            ax, row, values, (middle, low, high), colour(pair.a), f"{middle:+.1f}".replace("-", "−")
+        )
     labels = [f"{name(pair.a)} vs {name(pair.b)}" for pair in pairs.itertuples()]
     ax.set(yticks=range(len(pairs)), yticklabels=labels, ylim=(len(pairs) - 0.5, -0.5))
     ax.set_xlabel("Test accuracy, first less second (percentage points)")
