@@ -240,7 +240,7 @@ CLAIMS = [
     Claim(
         "Probe and fine-tuning confuse the same digits (recalls within 3 points)",
         "comparable",
-        lambda n: f"≤ {100 * _largest_recall_gap(n):.1f} points",
+        lambda n: f"≤ {100 * _largest_recall_gap(n):.2f} points",
         lambda n: _largest_recall_gap(n) <= 0.03,
         "Fine-tuning mends just the digits that the probe finds hard.",
     ),
