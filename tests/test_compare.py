@@ -200,6 +200,7 @@ AS_THE_SOURCE = {
     "pretrain_train_loss_first": 5.78,
     "pretrain_train_loss_last": 5.17,
     "pretrain_largest_loss_gap": 0.07,
+    "pretrain_largest_loss_gap_later": 0.05,
     "probe_accuracy_mean": 0.91,
     "probe_accuracy_sd": 0.01,
     "probe_at_20_mean": 0.82,
@@ -223,6 +224,7 @@ UNLIKE_THE_SOURCE = {
     "pretrain_train_loss_first": 5.78,
     "pretrain_train_loss_last": 4.0,
     "pretrain_largest_loss_gap": 0.2,
+    "pretrain_largest_loss_gap_later": 0.05,
     "probe_accuracy_mean": 0.95,
     "probe_accuracy_sd": 0.02,
     "probe_at_20_mean": 0.88,
@@ -438,6 +440,6 @@ def test_the_statement_says_where_the_numbers_come_from(revision, clean, says: s
         "stages": {"pretrain": stamp, "probe": {"seconds": 60.0}},
     }
     text = narrative.statement(collected)
-    assert says in text and "from a mirror" in text and "6 minutes" in text
+    assert says in text and "from a mirror" in text and "{training_minutes:.0f} minutes" in text
     assert "python 3.11.2, torch 2.11.0" in text
     assert "A Processor, 2 threads, bf16" in text

@@ -28,6 +28,7 @@ from simclr.errors import UserError
 ASSETS = Path(__file__).with_name("report_assets")
 BIBLIOGRAPHY = paths.NOTEBOOKS / "references.bib"
 DATASETS = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
+NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
 SCREEN = 1.2 * 4 / 3  # CSS pixels for a point of a figure: 8 pt letters are read on a screen too
 
 
@@ -73,9 +74,13 @@ def collect(books: list[Path], **metadata: str) -> Report:
     report, front, body = Report(), [], []
     for file in books:
         book = nbformat.read(file, as_version=4)
-        for cell in book.cells:
-            tags = cell.metadata.get("tags", [])
-            if "remove-cell" not in tags:
+        all_tags = [cell.metadata.get("tags", []) for cell in book.cells]
+        # the defaults say nothing once papermill has put the values used below them
+        hidden = {"remove-cell"} | (
+            {"parameters"} if ["injected-parameters"] in all_tags else set()
+        )
+        for cell, tags in zip(book.cells, all_tags, strict=True):
+            if not hidden & set(tags):
                 chosen = front if "front" in tags and file == books[-1] else body
                 chosen += _cell(cell, tags, file, report)
     references = "# References {.unnumbered}\n\n::: {#refs}\n:::\n"
@@ -115,7 +120,8 @@ def write_pdf(report: Report, file: Path) -> None:
 def _cell(cell: nbformat.NotebookNode, tags: list[str], file: Path, report: Report) -> list[str]:
     """The Markdown pieces of one cell; its figures go into `report`."""
     if cell.cell_type != "code":
-        return [cell.source] if cell.cell_type == "markdown" else []
+        linked = NOTEBOOK_LINK.sub(r"@sec-\1", cell.source)
+        return [linked] if cell.cell_type == "markdown" else []
     pieces = []
     if cell.source.strip() and "remove-input" not in tags:
         kind = " .parameters" if {"parameters", "injected-parameters"} & set(tags) else ""
