@@ -142,7 +142,8 @@ def test_classifier_is_the_head_on_the_features(encoder):
     head = fit_linear(h, labels, L2)
     whole = classifier(encoder.train(), head)
     assert not any(part.training for part in whole.modules())
-    torch.testing.assert_close(whole(to_float(images)), head(h))
+    # logits near 20, and kernels for another memory format add up in another order
+    torch.testing.assert_close(whole(to_float(images)), head(h), rtol=1e-5, atol=1e-4)
 
 
 def test_maps_are_made_once(encoder, tmp_path, monkeypatch):

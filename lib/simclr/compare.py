@@ -18,9 +18,9 @@ def summary(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     Returns:
         method, draws, mean, low, high (interval of the mean), sd, worst, best.
     """
-    rows = []
+    rows, top = [], at_most(results)
     for method in METHODS:
-        values = at_most(results)[results.method == method].accuracy
+        values = top[top.method == method].accuracy
         sd = values.std() if len(values) > 1 else float("nan")
         mean = interval(values, confidence)
         rows.append((method, len(values), *mean, sd, values.min(), values.max()))

@@ -108,7 +108,8 @@ def _one_draw(
         model, history = fit(pool[0][chosen[:n]], pool[1][chosen[:n]], k)
         seconds = time.perf_counter() - start
         tested = torch.arange(len(truth)) if n == max(settings.n_labels) else sample
-        probabilities = predict(model, test[0][tested.to(test[0].device)], dtype)
+        # what is kept is what is counted, to the last tie
+        probabilities = predict(model, test[0][tested.to(test[0].device)], dtype).half().float()
         correct = int((probabilities.argmax(1) == truth[tested]).sum())
         rows.append((n, correct, len(tested), correct / len(tested), seconds))
     names = ["n_labels", "correct", "n_test", "accuracy", "seconds"]

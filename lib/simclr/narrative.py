@@ -121,7 +121,7 @@ def statement(collected: dict) -> str:
 def _against(numbers: Numbers, a: str, b: str) -> str:
     """ "better than", "worse than" or "not to be told from", by the paired interval."""
     low, high = (numbers.get(f"{a}_less_{b}_{side}") for side in ("low", "high"))
-    if low is None or high is None:
+    if low is None or high is None or low != low:  # missing, or NaN: a single draw
         return "compared on too few draws with"
     return "better than" if low > 0 else "worse than" if high < 0 else "not to be told from"
 

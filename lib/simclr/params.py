@@ -28,7 +28,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 class Params(BaseModel):
     """What every stage has. Types are strict: no text where a number belongs."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     dataset: Literal["mnist", "fashion-mnist", "kmnist"]
     data_dir: str

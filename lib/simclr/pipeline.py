@@ -138,6 +138,7 @@ def plan(build: Build) -> None:
 def _execute(build: Build, stage: str) -> None:
     """Run the notebook into NN_stage.partial.ipynb; rename that when it came to its end."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     name, folder = NOTEBOOKS[stage], build.folder / stage
     partial = folder / f"{name}.partial.ipynb"
@@ -154,6 +155,10 @@ def _execute(build: Build, stage: str) -> None:
             stdout_file=_Terminal(),
             coalesce_streams=True,
         )
+    except DeadKernelError:
+        raise UserError(
+            f"{stage}: the notebook's kernel died, perhaps for want of memory\n  so far: {partial}"
+        ) from None
     except papermill.PapermillExecutionError as error:
         said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"{stage}: {said}\n  the notebook so far: {partial}") from None

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -115,7 +117,7 @@ class Draw:
                     for part in ("rows", "history")
                 }
                 return cls(**tables, probabilities=saved["probabilities"])
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
             raise UserError(f"{file}: cannot be read ({error}); delete it") from None
 
 
@@ -232,7 +234,7 @@ def _load(file: Path, network: nn.Module):
     except FileNotFoundError:
         stage = file.parent.name
         raise UserError(f"{file}: no such file; run `make {stage}` first") from None
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{file}: not weights of this network ({reason}); make it again") from None
     return network.eval().to(memory_format=torch.channels_last)

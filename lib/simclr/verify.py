@@ -12,6 +12,9 @@ from simclr.results import read_json
 # versions give the same numbers; the tolerances allow for other arithmetic (bf16, other kernels).
 TOLERANCES: list[tuple[str, float | None, str]] = [
     (r"(seconds|minutes|per_second|hash|revision|device|threads|precision)", None, "not compared"),
+    (r"_wins$", 2.0, "draws"),
+    (r"_labels_to_match", 20.0, "labels, in steps of ten"),
+    (r"_difference$|_less_.*_(low|high)$", 2.0, "differences of means, in points"),
     (r"(loss|alignment|uniformity)", 0.05, "training curves"),
     (r"confusion", 25.0, "images out of about 1,000 of a class"),
     (r"(sd|worst|best|low|high|difference|gain)", 0.02, "spreads and differences of accuracies"),
