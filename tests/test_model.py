@@ -102,3 +102,12 @@ def test_memory_format_does_not_change_what_is_computed(classifier):
     expected = classifier.eval()(x)
     last = classifier.to(memory_format=torch.channels_last)
     torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected)
+
+
+def test_summary_leaves_the_mode_of_every_layer_as_it_was():
+    model = Classifier(Encoder())
+    model.train()
+    model.encoder.layers.norm1.eval()
+    modes = [module.training for module in model.modules()]
+    summary(model)
+    assert [module.training for module in model.modules()] == modes

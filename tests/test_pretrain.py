@@ -231,6 +231,16 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(straight, tmp_path, monkey
     assert_same(weights(run(tmp_path / "c.pt")), weights(straight[0]))
 
 
+@pytest.mark.parametrize("damaged", [b"", b"no checkpoint at all", None])
+def test_a_damaged_checkpoint_is_named_and_kept(straight, tmp_path, damaged):
+    content = straight[1].read_bytes()
+    file = tmp_path / "c.pt"
+    file.write_bytes(content[: len(content) // 2] if damaged is None else damaged)
+    with pytest.raises(UserError, match=r"c\.pt: cannot be read.*delete the file"):
+        run(file)
+    assert file.exists()
+
+
 def test_a_finished_checkpoint_is_not_trained_further(straight):
     result, checkpoint = straight
     written = checkpoint.stat().st_mtime_ns

@@ -105,9 +105,10 @@ def summary(model: nn.Module, shape: tuple[int, ...] = (1, 28, 28)) -> list[dict
 
     leaves = [(n, m) for n, m in model.named_modules() if not list(m.children())]
     hooks = [record(name, layer) for name, layer in leaves]
-    training = model.training
-    model.eval()(torch.zeros(1, *shape))
-    model.train(training)
+    modes = {module: module.training for module in model.modules()}
+    model.eval()(torch.zeros(1, *shape, device=next(model.parameters()).device))
+    for module, mode in modes.items():
+        module.training = mode
     for hook in hooks:
         hook.remove()
     return rows

@@ -17,9 +17,8 @@ from simclr.model import Encoder, projection_head
 from simclr.params import PretrainParams
 from simclr.results import write_atomically
 
-VALIDATION_SEED = (
-    1_000_000  # the same validation views every epoch: the curve moves by learning alone
-)
+# The same validation views every epoch: the curve moves by learning alone.
+VALIDATION_SEED = 1_000_000
 
 
 def pretrain(
@@ -48,7 +47,8 @@ def pretrain(
         views_per_second.
 
     Raises:
-        UserError: the checkpoint was made with other parameters, or there are too few images.
+        UserError: the checkpoint was made with other parameters or cannot be read, or there are too
+            few images.
     """
     device, dtype = devices.pick(params.device, params.precision)
     images, validation = images.to(device), validation.to(device)
@@ -148,9 +148,8 @@ def _two_views(
     """The batches of an epoch: (2N, 1, 28, 28), rows i and i + N two views of one image."""
     generator = _generator(images.device, params.seed, epoch)
     order = torch.randperm(len(images), generator=generator, device=images.device)
-    for rows in order[: len(order) // params.batch_size * params.batch_size].split(
-        params.batch_size
-    ):
+    full = len(order) // params.batch_size * params.batch_size  # the last partial batch is left out
+    for rows in order[:full].split(params.batch_size):
         batch = to_float(images[rows])
         yield torch.cat([views(batch, generator), views(batch, generator)])
 
@@ -194,7 +193,12 @@ def _resume(checkpoint: Path, params: PretrainParams, network, optimiser) -> lis
     """Load the checkpoint into network and optimiser; its history, empty where there is none."""
     if not checkpoint.exists():
         return []
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception:  # torch.load has a different one for every kind of damage
+        raise UserError(
+            f"{checkpoint}: cannot be read, it may be damaged; delete the file to start again"
+        ) from None
     now, then = params.model_dump(mode="json"), state["params"]
     for name, value in now.items():
         if then.get(name) != value:
