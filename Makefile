@@ -138,6 +138,8 @@ probe: ## 03: linear probe on the frozen encoder
 $(eval $(call stage,probe,03_probe,data model probe evaluate,pretrain))
 finetune: ## 04: fine-tuning of the whole encoder
 $(eval $(call stage,finetune,04_finetune,data augment model supervised probe evaluate device,pretrain probe))
+# A notebook that is drawn again may give its numbers other names: what quotes them is told again.
+$(R)/comparison/06_comparison.ipynb: $(EXECUTED)
 comparison: ## 06: every method side by side; trains nothing
 $(eval $(call stage,comparison,06_comparison,evaluate compare claims,baseline pretrain probe finetune))
 

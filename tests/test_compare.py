@@ -1,6 +1,7 @@
 """Methods side by side, the source's claims, and sentences that depend on numbers."""
 
 import ast
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simclr import claims, compare, display, evaluate, narrative, paths
+from simclr import claims, compare, display, evaluate, narrative, paths, provenance
 from simclr.results import COLUMNS, METHODS, Draw
 
 TESTS = 1000
@@ -426,20 +427,42 @@ def test_why_counts_the_claims_and_lists_those_that_fail():
 @pytest.mark.parametrize(
     ("revision", "clean", "says"),
     [
-        ("0123456789abcdef", True, "revision `0123456789`; data"),
-        ("0123456789abcdef", False, "revision `0123456789`, with uncommitted changes; data"),
-        (None, None, "no git revision; data"),
+        ("0123456789abcdef", True, "0123456789"),
+        ("0123456789abcdef", False, "0123456789 + changes"),
+        (None, None, "–"),
     ],
 )
-def test_the_statement_says_where_the_numbers_come_from(revision, clean, says: str):
+def test_the_report_says_where_its_numbers_come_from(revision, clean, says: str):
     stamp = {"seconds": 300.0, "versions": {"python": "3.11.2", "torch": "2.11.0"}}
     stamp |= {"device_name": "A Processor", "threads": 2, "precision": "bf16"}
-    collected = {
-        "report": {"revision": revision, "clean": clean},
-        "data": {"source": "a mirror"},
-        "stages": {"pretrain": stamp, "probe": {"seconds": 60.0}},
-    }
+    stamp |= {"git": {"revision": revision, "clean": clean}}
+    stages = {"pretrain": stamp, "probe": stamp | {"seconds": 60.0}}
+    collected = {"data": {"source": "a mirror"}, "stages": stages}
     text = narrative.statement(collected)
-    assert says in text and "from a mirror" in text and "{training_minutes:.0f} minutes" in text
-    assert "python 3.11.2, torch 2.11.0" in text
-    assert "A Processor, 2 threads, bf16" in text
+    assert "from a mirror" in text and "python 3.11.2, torch 2.11.0" in text
+    table = provenance.table(collected)
+    assert table.stage.tolist() == ["pretrain", "probe"] and table.minutes.tolist() == [5, 1]
+    assert table.revision.tolist() == [says, says]
+    assert table.loc[0, ["device", "threads", "precision"]].tolist() == ["A Processor", 2, "bf16"]
+
+
+def test_a_single_draw_has_no_spread():
+    numbers = {"probe_accuracy_sd": math.nan, "probe_accuracy_worst": 0.9}
+    assert narrative.spread(numbers, "probe") == "(a single draw)"
+    numbers["probe_accuracy_sd"] = 0.01
+    said = narrative.spread(numbers, "probe").format_map(numbers)
+    assert said == "(standard deviation between draws 1.0%, worst draw 90.0%)"
+
+
+def test_a_curve_of_a_single_point_has_no_last_step():
+    assert narrative.last_labels({}) == ""
+    numbers = {"baseline_last_gain": 0.5, "baseline_augmented_last_gain": -0.25}
+    numbers |= {"labels_before_last": 90.0, "n_labels_largest": 100}
+    said = narrative.last_labels(numbers).format_map(numbers)
+    assert "from 90 to 100 labels" in said and "+0.5 points" in said and "-0.2" in said
+
+
+def test_threads_are_told_where_the_processor_computes():
+    said = narrative.timing({"device": "cpu", "threads": 3})
+    assert "all 3 threads" in said
+    assert narrative.timing({"device": "cuda", "threads": 3}) == ""

@@ -1,5 +1,7 @@
 """Draws, prefixes and samples of the test set; what is measured, against closed forms."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 
 from simclr import data, evaluate, params, paths, results
 from simclr.augment import to_float
+from simclr.errors import UserError
 
 TESTS, SAMPLE = 300, 120
 
@@ -55,6 +58,7 @@ class Fit:
 def stage(tmp_path, monkeypatch) -> results.Stage:
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(evaluate, "_workers", lambda device, jobs: 1)  # a fit can then be watched
     small = {"draws": [0, 1], "n_labels": [10, 20, 40], "test_images": TESTS, "device": "cpu"}
     small |= {"curve_test_images": SAMPLE, "precision": "fp32"}
     settings = params.load("probe", "smoke").model_dump() | small
@@ -200,8 +204,59 @@ def test_the_first_draws_classifier_is_saved_whole(stage):
 def test_progress_is_told(stage):
     said = []
     run(stage, Fit(), progress=said.append)
-    assert [line.split("  ")[1] for line in said] == ["draw 1/2", "draw 2/2"]
-    assert "100.00%" in said[0] and "0 min left" in said[-1]
+    assert [line.split("  ")[1] for line in said] == ["draw 0/2", "draw 1/2", "draw 2/2"]
+    assert "100.00%" in said[1] and "0 min left" in said[-1]
+
+
+class Draws:
+    """A fit with real arithmetic, whose result depends on the draw and shows its threads."""
+
+    def __call__(self, images, labels, draw):
+        torch.manual_seed(draw)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+        return model, pd.DataFrame(
+            {"epoch": [1], "loss": [torch.get_num_threads()], "accuracy": [os.getpid()]}
+        )
+
+
+@pytest.mark.slow
+def test_draws_side_by_side_give_what_they_give_one_by_one(stage, monkeypatch):
+    threads = torch.get_num_threads()
+    alone = run(stage, Draws(), "baseline")
+    monkeypatch.setattr(evaluate, "_workers", lambda device, jobs: 2)
+    together = run(stage, Draws(), "finetune")
+    assert list(together) == list(alone) == [0, 1]
+    for k in alone:
+        measured = [draw.rows.drop(columns="seconds") for draw in (alone[k], together[k])]
+        pd.testing.assert_frame_equal(*measured)
+        np.testing.assert_array_equal(alone[k].probabilities, together[k].probabilities)
+        assert alone[k].history.loss[0] == together[k].history.loss[0] == 1  # thread
+    assert {draw.history.accuracy[0] for draw in alone.values()} == {os.getpid()}
+    assert os.getpid() not in {draw.history.accuracy[0] for draw in together.values()}
+    assert torch.get_num_threads() == threads
+    assert (stage.folder / "classifier-finetune.safetensors").exists()
+
+
+class Fails(Fit):
+    def __call__(self, images, labels, draw):
+        if draw == 1:
+            raise UserError("draw 1 cannot be had")
+        return super().__call__(images, labels, draw)
+
+
+@pytest.mark.slow
+def test_an_error_in_a_draw_beside_others_is_the_callers(stage, monkeypatch):
+    monkeypatch.setattr(evaluate, "_workers", lambda device, jobs: 2)
+    with pytest.raises(UserError, match="draw 1 cannot be had"):
+        run(stage, Fails())
+    assert not stage.draw_file("probe", 1).exists()
+
+
+def test_as_many_draws_at_a_time_as_there_are_threads_and_one_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    workers = [evaluate._workers(torch.device("cpu"), jobs) for jobs in (0, 1, 3, 10)]
+    assert workers == [1, 1, 3, 4]
+    assert evaluate._workers(torch.device("cuda"), 10) == 1
 
 
 def test_curves_and_histories_put_draws_together(stage):

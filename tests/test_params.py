@@ -139,6 +139,13 @@ def test_a_missing_parameter(folder: Path):
     assert mistake(folder, "pretrain") == f"{folder}/full/pretrain.yaml: temperature: missing"
 
 
+def test_a_missing_parameter_of_all_stages_belongs_into_common(folder: Path):
+    file = folder / "full/common.yaml"
+    kept = [line for line in file.read_text().splitlines() if not line.startswith("draws:")]
+    file.write_text("\n".join(kept))
+    assert mistake(folder, "probe") == f"{folder}/full/common.yaml: draws: missing"
+
+
 def test_a_missing_file(folder: Path):
     (folder / "full/probe.yaml").unlink()
     assert mistake(folder, "probe") == f"{folder}/full/probe.yaml: no such file"

@@ -143,7 +143,7 @@ def test_an_unchanged_stage_gets_a_new_time_for_make(project: Project):
 
 def test_a_stage_needs_those_before_it(project: Project, capsys):
     said = refusal(capsys, "run", "finetune", "--profile", "smoke")
-    assert said == "finetune needs pretrain, which is not built: `make pretrain`"
+    assert said == "pretrain is not built yet and is needed here: run `make pretrain` first"
     assert project.notebooks.ran == []
 
 
@@ -361,10 +361,41 @@ def test_the_plan_says_what_is_to_do(project: Project, capsys, monkeypatch):
     project.change("pretrain", "temperature: 0.5", "temperature: 0.2")
     project.main("plan")
     assert "pretrain    about" in capsys.readouterr().out
+    project.code["supervised"] = "second"
+    project.main("plan")
+    assert "baseline    about" in capsys.readouterr().out
     project.build()
     capsys.readouterr()
     project.main("plan")
     assert "every stage is built" in capsys.readouterr().out
+
+
+def test_the_plan_of_a_variant_says_what_it_reuses(project: Project, capsys, monkeypatch):
+    monkeypatch.setattr(estimate, "images_per_second", lambda settings: 1000.0)
+    project.build()
+    project.variant("probe:\n  l2: 0.01\n")
+    capsys.readouterr()
+    project.main("plan", "--variant", "mine")
+    lines = capsys.readouterr().out.splitlines()[1:-1]
+    said = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+    assert said["pretrain"] == "the same as runs/smoke/source/pretrain"
+    assert said["baseline"] == "the same as runs/smoke/source/baseline"
+    assert all(said[stage].startswith("about ") for stage in ("probe", "finetune", "comparison"))
+
+
+def test_a_comparison_is_not_that_of_another_variant(project: Project):
+    """Its table of results names the variant."""
+    project.build()
+    project.variant("{}\n")
+    assert project.build("--variant", "mine") == ["comparison"]
+
+
+def test_the_work_of_few_labels_counts_the_steps_that_are_added():
+    settings = params.load("finetune", "smoke")
+    one = settings.model_copy(update={"n_labels": [10], "draws": [0], "min_steps": 40})
+    more = one.model_copy(update={"min_steps": 50})
+    added = estimate.work("finetune", more) - estimate.work("finetune", one)
+    assert added == pytest.approx(10 * (50 - 40))
 
 
 def test_the_full_plan_takes_longer_than_the_others():

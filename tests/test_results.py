@@ -146,6 +146,24 @@ def test_other_parameters_never_touch_what_is_built(root, probe_settings):
     assert len({results.Stage(*where).folder for where in elsewhere} | {stage.folder}) == 3
 
 
+def test_exploring_starts_anew_when_a_stage_that_is_read_was_built_anew(root, probe_settings):
+    def folder() -> Path:
+        return results.Stage("probe", RUN, probe_settings).folder
+
+    results.write_json(root / RUN / "pretrain" / "stage.json", {"key": "a"})
+    first = folder()
+    results.write_json(root / RUN / "finetune" / "stage.json", {"key": "x"})  # not read
+    assert folder() == first
+    results.write_json(root / RUN / "pretrain" / "stage.json", {"key": "b"})
+    assert folder() != first
+
+
+def test_a_saved_network_may_be_read_by_all_whom_the_umask_allows(root):
+    results.save_network(root / "e.safetensors", Encoder(), {})
+    modes = {file.stat().st_mode & 0o777 for file in (root / "e.safetensors", root / "e.json")}
+    assert len(modes) == 1
+
+
 def test_exploring_before_anything_is_built(root, probe_settings):
     stage = results.Stage("probe", RUN, probe_settings)
     assert stage.folder.is_relative_to(root / "runs" / "explore")

@@ -43,13 +43,21 @@ def work(stage: str, settings: Params) -> float:
     if isinstance(settings, PretrainParams):
         epoch = 2 * settings.unlabelled_images + 2 * settings.validation_images * FORWARD
         return settings.epochs * epoch
-    if isinstance(settings, Training):
-        fits, images = len(settings.draws), sum(settings.n_labels)
-        tests = fits * len(settings.n_labels) * settings.test_images * FORWARD
-        if isinstance(settings, BaselineParams):
-            return fits * images * (settings.epochs + settings.augmented_epochs) + 2 * tests
-        if isinstance(settings, FinetuneParams):
-            return fits * images * settings.epochs + tests
+    if isinstance(settings, BaselineParams):
+        return sum(_fits(settings, n) for n in (settings.epochs, settings.augmented_epochs))
+    if isinstance(settings, FinetuneParams):
+        return _fits(settings, settings.epochs)
     if isinstance(settings, ProbeParams):
         return (50_000 + settings.test_images) * FORWARD + 20_000  # features, then the maps
     return 0.0
+
+
+def _fits(settings: Training, epochs: int) -> float:
+    """Training and testing of one method on every draw and every number of labels."""
+    batches = [-(-n // settings.batch_size) for n in settings.n_labels]
+    trained = [
+        n * max(epochs, settings.min_steps / b)
+        for n, b in zip(settings.n_labels, batches, strict=True)
+    ]
+    tested = settings.test_images + (len(trained) - 1) * settings.curve_test_images
+    return len(settings.draws) * (sum(trained) + tested * FORWARD)

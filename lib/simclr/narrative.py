@@ -3,6 +3,7 @@
 Each function returns Markdown with `{name}` where `display.say` fills in a number; none holds one.
 """
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -27,6 +28,37 @@ def abstract(numbers: Numbers) -> str:
         "the frozen pre-trained encoder reaches {probe_accuracy_mean:.1%}, and fine-tuning all of it "
         f"{{finetune_accuracy_mean:.1%}}. Draw by draw, the probe is {probe} the augmented control, "
         f"and fine-tuning is {finetune} the probe."
+    )
+
+
+def spread(numbers: Numbers, method: str) -> str:
+    """How far a method's draws lie apart, in brackets."""
+    if math.isnan(numbers[f"{method}_accuracy_sd"]):
+        return "(a single draw)"
+    return (
+        f"(standard deviation between draws {{{method}_accuracy_sd:.1%}}, "
+        f"worst draw {{{method}_accuracy_worst:.1%}})"
+    )
+
+
+def last_labels(numbers: Numbers) -> str:
+    """What the last step of the baselines' learning curves brings; nothing for a single point."""
+    if "baseline_last_gain" not in numbers:
+        return ""
+    return (
+        " The last step of the curves, from {labels_before_last:.0f} to {n_labels_largest} labels, changes "
+        "the mean by {baseline_last_gain:+.1f} points without and {baseline_augmented_last_gain:+.1f} with "
+        "augmentation."
+    )
+
+
+def timing(stamp: Mapping) -> str:
+    """What ran beside what, for a caption about seconds."""
+    if stamp["device"] != "cpu":
+        return ""
+    return (
+        f" Pre-training has all {stamp['threads']} threads; a fit has one, and as many fits run side "
+        "by side."
     )
 
 
@@ -73,9 +105,11 @@ def discussion(numbers: Numbers) -> str:
         "({finetune_less_probe_difference:+.1f} points, ahead on {finetune_less_probe_wins} of "
         "{compared_draws} draws) and "
         f"{_against(numbers, 'finetune', 'baseline_augmented')} the augmented control "
-        "({finetune_less_baseline_augmented_difference:+.1f} points). The two start from the same "
-        "recipe and differ in the encoder's first weights, so this last difference is what "
-        "pre-training is worth once everything else is done well.",
+        "({finetune_less_baseline_augmented_difference:+.1f} points). These two share network, labels "
+        "and views, and each has the epochs, learning rates and dropout that suited it best on "
+        "validation images; fine-tuning also keeps its batch norm frozen and starts from the probe's "
+        "head. So this last difference is between two good recipes, one with pre-training and one "
+        "without, and not the effect of a single change.",
         "**What the views teach.** SimCLR learns to overlook what its views change. Rotations of up to "
         "{pretrain_rotation:.0f}° and crops blur the line between digits that differ by a small "
         "stroke, and those are the pairs still confused (@fig-probe-confusion). Gentler views, other "
@@ -100,21 +134,17 @@ def why(verdicts: pd.DataFrame) -> str:
     return "\n\n".join([lines[0], *lines[1:2], "\n".join(lines[2:])]).strip()
 
 
-def statement(collected: dict) -> str:
-    """Where the numbers come from: revision, data, versions, machine."""
-    stamp = collected["stages"]["pretrain"]
-    git, versions = collected["report"], stamp["versions"]
-    revision = f"revision `{git['revision'][:10]}`" if git["revision"] else "no git revision"
-    state = {True: "", False: ", with uncommitted changes", None: ""}[git["clean"]]
+def statement(collected: Mapping) -> str:
+    """Where the numbers come from: data and versions; the stages have a table of their own."""
+    versions = collected["stages"]["pretrain"]["versions"]
     used = ", ".join(f"{package} {number}" for package, number in versions.items())
     return (
         "`make report` rebuilds every number, figure and table from the raw data; `make verify` does "
         "so in another folder and says, number by number, whether this report is reproduced. On one "
-        "machine with one thread count the files come out the same, seconds aside. This build: "
-        f"{revision}{state}; data from {collected['data']['source']}, each file checked against its "
-        f"SHA-256; {used}; {stamp['device_name']}, {stamp['threads']} threads, "
-        f"{stamp['precision']}; {{training_minutes:.0f}} minutes of training in all. "
-        "`provenance.json` holds the checksums, the parameters of every stage and their hashes."
+        "machine with one thread count the files come out the same, seconds aside. This build has its "
+        f"data from {collected['data']['source']}, each file checked against its SHA-256, and ran with "
+        f"{used}. @tbl-provenance says where each stage ran; `provenance.json` holds the checksums, the "
+        "parameters of every stage and their hashes."
     )
 
 

@@ -178,7 +178,8 @@ def load(stage: str, profile: str = "full", variant: str = SOURCE, folder: Path 
                 raise UserError(f"{_short(file)}: {name}: unknown parameter; known: {near}")
             if name in fields:
                 values[name], origin[name] = value, file
-    return check(stage, values, lambda name: _short(origin.get(name, own)))
+    missing = {name: common if name in Evaluated.model_fields else own for name in fields}
+    return check(stage, values, lambda name: _short((missing | origin)[name]))
 
 
 def gather(stage: str, namespace: dict) -> Params:

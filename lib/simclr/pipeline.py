@@ -14,11 +14,12 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from simclr import params, paths, provenance, verify
 from simclr.errors import UserError
-from simclr.results import read_json, write_json
+from simclr.results import BEFORE, read_json, write_json
 
 NOTEBOOKS = {
     "baseline": "01_baseline",
@@ -26,13 +27,6 @@ NOTEBOOKS = {
     "probe": "03_probe",
     "finetune": "04_finetune",
     "comparison": "06_comparison",
-}
-BEFORE = {
-    "baseline": (),
-    "pretrain": (),
-    "probe": ("pretrain",),
-    "finetune": ("pretrain", "probe"),
-    "comparison": ("baseline", "pretrain", "probe", "finetune"),
 }
 # The modules that shape a stage's numbers; the Makefile lists the same ones.
 CODE = {
@@ -50,7 +44,7 @@ class Build:
 
     def __init__(self, profile: str, variant: str, runs: str = "runs") -> None:
         self.params = params.check_all(profile, variant)
-        self.runs = paths.ROOT / runs
+        self.variant, self.runs = variant, paths.ROOT / runs
         self.run_dir = f"{runs}/{profile}/{variant}"
         self.folder = paths.ROOT / self.run_dir
         committed = (profile, variant, self.runs) == ("full", params.SOURCE, paths.RUNS)
@@ -59,20 +53,32 @@ class Build:
     def stamp(self, stage: str) -> dict:
         return read_json(self.folder / stage / "stage.json")
 
-    def built(self, stage: str) -> bool:
-        """Whether `stage` and all before it were made with today's parameters (code aside)."""
-        same = self.stamp(stage).get("params_hash") == self.params[stage].hash
-        return same and all(self.built(earlier) for earlier in BEFORE[stage])
+    def key(self, stage: str, of: Callable[[str], str] | None = None) -> str:
+        """What stands for the stage's numbers.
 
-    def key(self, stage: str) -> str:
-        """What stands for the stage's numbers; the stages before it must be built."""
+        Args:
+            of: gives the key of a stage before it; if left out, that of what is built.
+
+        Raises:
+            UserError: a stage before it is not built.
+        """
         parts = [self.params[stage].hash, self._data()]
         parts += [_digest(Path(__file__).with_name(f"{name}.py")) for name in CODE[stage]]
-        for earlier in BEFORE[stage]:
-            if not self.stamp(earlier):
-                raise UserError(f"{stage} needs {earlier}, which is not built: `make {earlier}`")
-            parts.append(self.stamp(earlier)["key"])
+        parts += [(of or self._built_key)(earlier) for earlier in BEFORE[stage]]
+        if stage == "comparison":  # its table names the variant
+            parts.append(self.variant)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def expected_key(self, stage: str) -> str:
+        """The key that the stage will have once those before it are up to date."""
+        return self.key(stage, self.expected_key)
+
+    def _built_key(self, stage: str) -> str:
+        if not self.stamp(stage):
+            raise UserError(
+                f"{stage} is not built yet and is needed here: run `make {stage}` first"
+            )
+        return self.stamp(stage)["key"]
 
     def _data(self) -> dict:
         from simclr.data import prepare  # imports torch, which `check` can do without
@@ -119,20 +125,30 @@ def render(build: Build, stage: str) -> None:
 
 def plan(build: Build) -> None:
     """Say what a build will do and about how long it takes, by a short measurement."""
-    todo = [stage for stage in NOTEBOOKS if not build.built(stage)]
     print(f"{build.run_dir}: report in {build.report.relative_to(paths.ROOT)}/")
-    if not todo:
-        print("every stage is built with these parameters; only what changed since is redone")
+    fates = {stage: _fate(build, stage) for stage in NOTEBOOKS}
+    if set(fates.values()) == {"built"}:
+        print("every stage is built; only what changed in looks is redone")
         return
     from simclr.estimate import images_per_second, work
 
-    speed = images_per_second(build.params["pretrain"])
-    total = 0.0
-    for stage in NOTEBOOKS:
+    speed, total = images_per_second(build.params["pretrain"]), 0.0
+    for stage, fate in fates.items():
         minutes = (work(stage, build.params[stage]) / speed + 15) / 60
-        total += minutes * (stage in todo)
-        print(f"  {stage:<11} " + (f"about {minutes:4.0f} min" if stage in todo else "built"))
+        total += minutes * (not fate)
+        print(f"  {stage:<11} {fate or f'about {minutes:4.0f} min'}")
     print(f"in all about {total:.0f} min at {speed:,.0f} images/s through the network")
+
+
+def _fate(build: Build, stage: str) -> str:
+    """What a build will do with the stage: "built", "the same as ...", or "" where it must run."""
+    if not any(build.runs.glob(f"*/*/{stage}/stage.json")):
+        return ""
+    key = build.expected_key(stage)
+    if build.stamp(stage).get("key") == key:
+        return "built"
+    found = _elsewhere(build, stage, key)
+    return f"the same as {found.relative_to(paths.ROOT)}" if found else ""
 
 
 def _execute(build: Build, stage: str) -> None:
@@ -154,6 +170,7 @@ def _execute(build: Build, stage: str) -> None:
             progress_bar=False,
             stdout_file=_Terminal(),
             coalesce_streams=True,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of local TCP
         )
     except DeadKernelError:
         raise UserError(

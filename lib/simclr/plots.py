@@ -243,11 +243,12 @@ def embedding_map(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> 
 
 
 @styled
-def method_dots(results: pd.DataFrame) -> Figure:
-    """Every draw a dot, a row a method, and the mean with its 95 % interval.
+def method_dots(results: pd.DataFrame, confidence: float = 0.95) -> Figure:
+    """Every draw a dot, a row a method, and the mean with its interval.
 
     Args:
         results: tidy rows at one number of labels: method, draw, accuracy.
+        confidence: of the interval.
     """
     from simclr.evaluate import interval
 
@@ -255,7 +256,7 @@ def method_dots(results: pd.DataFrame) -> Figure:
     fig, ax = panels(0.42 * len(methods) + 0.7)
     for row, method in enumerate(methods):
         values = results[results.method == method].accuracy.to_numpy()
-        mean, low, high = interval(values)
+        mean, low, high = interval(values, confidence)
         _dot_row(ax, row, values, (mean, low, high), colour(method), f"{mean:.1%}")
     ax.set(yticks=range(len(methods)), yticklabels=[name(m) for m in methods])
     ax.set(xlabel="Test accuracy", ylim=(len(methods) - 0.5, -0.5))

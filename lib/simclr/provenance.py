@@ -5,6 +5,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
+
 from simclr import data, device, paths
 from simclr.params import Params
 from simclr.results import read_json
@@ -45,3 +47,20 @@ def collect(run_dir: Path, stages: list[str]) -> dict:
     settings = stamps["pretrain"]["params"]
     folder = data.prepare(settings["dataset"], settings["data_dir"])
     return {"data": read_json(folder / "checksums.json"), "stages": stamps, "report": git()}
+
+
+def table(collected: dict) -> pd.DataFrame:
+    """A row a stage: what it ran with and where, and the minutes of its (last) run."""
+
+    def row(stage: str, stamp: dict) -> dict:
+        revision = (stamp["git"]["revision"] or "–")[:10]
+        return {
+            "stage": stage,
+            "revision": revision + (" + changes" if stamp["git"]["clean"] is False else ""),
+            "device": stamp["device_name"],
+            "threads": stamp["threads"],
+            "precision": stamp["precision"],
+            "minutes": stamp["seconds"] / 60,
+        }
+
+    return pd.DataFrame([row(*item) for item in collected["stages"].items()])

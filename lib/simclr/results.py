@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from simclr import paths
@@ -44,6 +44,13 @@ METHODS = {
     "probe": "probe",
     "finetune": "finetune",
 }  # method -> the stage that makes it
+BEFORE = {
+    "baseline": (),
+    "pretrain": (),
+    "probe": ("pretrain",),
+    "finetune": ("pretrain", "probe"),
+    "comparison": ("baseline", "pretrain", "probe", "finetune"),
+}  # stage -> the stages that it reads
 EXPLORE = "explore"  # where a notebook run by hand with other parameters writes
 
 
@@ -127,7 +134,8 @@ class Stage:
 
     Where `run_dir` holds this stage with the same parameters, what is there is used: nothing is
     trained twice. With other parameters (a notebook opened by hand and played with) the work goes
-    to runs/explore/<hash>/ and what `make` has built stays as it is.
+    to runs/explore/<hash>/ and what `make` has built stays as it is; the hash stands for these
+    parameters and for the stages read.
 
     Attributes:
         name: baseline, pretrain, ...
@@ -146,7 +154,11 @@ class Stage:
         built = run_dir / self.name
         made_with = read_json(built / "params.json").get("params")
         if made_with != self.params.model_dump(mode="json"):
-            mark = hashlib.sha256(f"{run_dir} {self.params.hash}".encode()).hexdigest()[:8]
+            read = [
+                read_json(run_dir / name / "stage.json").get("key") for name in BEFORE[self.name]
+            ]
+            parts = f"{run_dir} {self.params.hash} {read}"
+            mark = hashlib.sha256(parts.encode()).hexdigest()[:8]
             built = paths.RUNS / EXPLORE / mark / self.name
         object.__setattr__(self, "folder", built)
 
@@ -214,7 +226,7 @@ def save_network(file: Path, network: nn.Module, about: dict) -> None:
     """Write the weights as safetensors and, beside them, a JSON that says how they were made."""
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     with write_atomically(file) as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(save(weights))  # save_file would leave it to its owner alone
     write_json(file.with_suffix(".json"), about)
 
 
