@@ -261,9 +261,9 @@ def test_drawing_and_writing_code_never_retrains(built: Tree, file: str):
     assert built.asked("report") == []
 
 
-def test_an_edited_notebook_is_run_again_alone(built: Tree):
+def test_an_edited_notebook_is_run_again_and_what_quotes_it(built: Tree):
     built.touch("notebooks/03_probe.ipynb")
-    assert built.asked("report") == ["render probe", *EXPORTS]
+    assert built.asked("report") == ["render probe", "render comparison", *EXPORTS]
     assert built.asked("report") == []
 
 

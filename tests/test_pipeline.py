@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -460,6 +461,7 @@ def test_a_log_holds_a_live_line_once_a_minute_and_at_its_end(capsys, monkeypatc
 # the key by their checksums.
 NOT_NUMERIC = {
     *("params", "paths", "errors", "results", "display", "plots", "figstyle", "pictures"),
+    *("curves", "charts"),
     *("diagrams", "narrative", "provenance", "report", "fetch"),
 }
 # supervised imports probe for fine-tuning's head; the baseline does without, as is tested below.
@@ -530,6 +532,18 @@ def test_the_stages_are_the_notebooks_in_order():
     for position, stage in enumerate(STAGES):
         assert pipeline.NOTEBOOKS[stage][3:] == stage
         assert set(pipeline.BEFORE[stage]) <= set(STAGES[:position])
+
+
+def test_make_draws_again_for_every_module_that_draws():
+    found, waiting = set(), {"plots"}
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        new = imported(ast.parse((LIBRARY / f"{module}.py").read_text())) & NOT_NUMERIC
+        waiting |= new - found
+    rule = re.search(r"^LOOKS := (.*?\n\t.*)$", (paths.ROOT / "Makefile").read_text(), re.M)
+    listed = set(re.findall(r"(\w+)\.py", rule[1]))
+    assert listed == (found | {"narrative", "display"}) - {"paths", "errors", "params"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from simclr import plots
+from simclr import charts, plots
 from simclr.figstyle import METHODS, STYLE, WIDTH, colour, in_order, name, percent, spread
 from simclr.model import Classifier, Encoder, summary
 
@@ -431,7 +431,7 @@ def test_costs_add_up():
     [(0.05, "0.05 s"), (12.3, "12 s"), (210, "3.5 min"), (2800, "47 min"), (9000, "2.5 h")],
 )
 def test_durations(seconds, text):
-    assert plots.duration(seconds) == text
+    assert charts.duration(seconds) == text
 
 
 # ---- pictures and drawings -----------------------------------------------------------------------

@@ -24,10 +24,10 @@ import typst
 
 from simclr import paths
 from simclr.errors import UserError
+from simclr.params import DATASET_NAMES
 
 ASSETS = Path(__file__).with_name("report_assets")
 BIBLIOGRAPHY = paths.NOTEBOOKS / "references.bib"
-DATASETS = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
 NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
 SCREEN = 1.2 * 4 / 3  # CSS pixels for a point of a figure: 8 pt letters are read on a screen too
 
@@ -177,7 +177,7 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
 
 
 def _defaults(dataset: str) -> dict[str, str]:
-    name = DATASETS.get(dataset, dataset)
+    name = DATASET_NAMES.get(dataset, dataset)
     things = "digits" if dataset == "mnist" else f"{name} images"
     title = f"How well can {things} be classified with 100 labels?"
     subtitle = f"Contrastive pre-training (SimCLR) against supervised training on {name}"
