@@ -24,6 +24,7 @@ NUMBERS = {
     "pretrain_epochs": 20.0,
     "network_parameters": 1677674,
     "best_method": "probe",
+    "dataset": "MNIST",
 }
 
 
@@ -61,8 +62,8 @@ def compare(committed: Path, capsys, numbers: dict, shift: dict | None = None) -
 def test_the_same_numbers_are_reproduced(committed: Path, capsys):
     assert verify.compare(committed, report(committed.parent / "rebuilt", NUMBERS)) == 0
     said = capsys.readouterr().out
-    for name in NUMBERS:  # number by number, times aside
-        assert (f"ok  {name}: " in said) == ("second" not in name), name
+    for name in NUMBERS:  # number by number, times and the first of near equals aside
+        assert (f"ok  {name}: " in said) == ("second" not in name and name != "best_method"), name
     assert "ok  mean accuracy mnist probe 100: 0.9500 | 0.9500" in said
 
 
@@ -72,7 +73,7 @@ def test_a_changed_mean_is_named(committed: Path, capsys):
 
 
 def test_changed_results_are_named(committed: Path, capsys):
-    status, wrong = compare(committed, capsys, NUMBERS, shift={"baseline": -0.02})
+    status, wrong = compare(committed, capsys, NUMBERS, shift={"baseline": -0.03})
     assert status == 1
     assert wrong == ["mean accuracy mnist baseline 10", "mean accuracy mnist baseline 100"]
 
@@ -92,6 +93,7 @@ def test_other_arithmetic_is_allowed_for(committed: Path, capsys):
         "probe_less_baseline_low": 6.5,
         "probe_less_baseline_high": 9.5,
         "pretrain_train_loss_last": 5.09,
+        "best_method": "baseline",  # where they are that near
     }
     shift = {"baseline": 0.005, "probe": -0.005}
     assert compare(committed, capsys, NUMBERS | near, shift) == (0, [])
@@ -106,7 +108,7 @@ def test_other_arithmetic_is_allowed_for(committed: Path, capsys):
         ("probe_less_baseline_difference", 5.0),
         ("pretrain_epochs", 19.0),
         ("network_parameters", 1677675),
-        ("best_method", "baseline"),
+        ("dataset", "KMNIST"),
         ("probe_accuracy_mean", None),
         ("probe_accuracy_mean", "0.95"),
     ],

@@ -17,6 +17,7 @@ from simclr.params import (
 )
 
 FORWARD = 1 / 3  # of a training step's arithmetic
+MAP = 5  # images through a training step that an image on the two t-SNE maps is worth
 
 
 def images_per_second(settings: PretrainParams, batch: int = 256) -> float:
@@ -48,7 +49,9 @@ def work(stage: str, settings: Params) -> float:
     if isinstance(settings, FinetuneParams):
         return _fits(settings, settings.epochs)
     if isinstance(settings, ProbeParams):
-        return (50_000 + settings.test_images) * FORWARD + 20_000  # features, then the maps
+        features = settings.test_images + 4 * settings.map_images  # of two encoders, shown twice
+        fits = len(settings.draws) * sum(settings.n_labels)
+        return (features + fits) * FORWARD + MAP * settings.map_images
     return 0.0
 
 

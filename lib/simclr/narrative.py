@@ -21,7 +21,8 @@ def abstract(numbers: Numbers) -> str:
     return (
         "We rebuild a student report that classifies {dataset} from **{compared_labels} labelled "
         "images**, with and without SimCLR pre-training on {pretrain_unlabelled_images:,.0f} "
-        "unlabelled ones, and check its claims over {compared_draws} label draws and "
+        "unlabelled ones, and check its claims over {compared_draws} label "
+        f"draw{'' if numbers['compared_draws'] == 1 else 's'} and "
         "{compared_test_images:,} test images. Trained on the labels alone, the network reaches "
         "{baseline_accuracy_mean:.1%}; augmentation by itself lifts that to "
         "{baseline_augmented_accuracy_mean:.1%}, a control that the source lacks. A linear probe on "
