@@ -190,6 +190,7 @@ BASELINE_RECALLS = [0.97, 0.98, 0.8, 0.82, 0.8, 0.793, 0.93, 0.92, 0.7, 0.75]
 PROBE_RECALLS = [0.97, 0.98, 0.9, 0.9, 0.9, 0.843, 0.95, 0.92, 0.8, 0.87]
 # What the source itself reports, where it reports it.
 AS_THE_SOURCE = {
+    "compared_labels": 100,
     "network_parameters": 1677674,
     "network_multiply_adds": 19_980_000,
     "baseline_accuracy_mean": 0.85,
@@ -214,6 +215,7 @@ AS_THE_SOURCE = {
 }
 # Numbers for which each of the claims is wrong.
 UNLIKE_THE_SOURCE = {
+    "compared_labels": 100,
     "network_parameters": 1677675,
     "network_multiply_adds": 19_980_000,
     "baseline_accuracy_mean": 0.86,
@@ -410,6 +412,13 @@ def test_the_discussion_shares_out_the_gain():
         assert most not in text and part not in text
 
 
+def test_claims_about_100_labels_are_not_judged_by_20():
+    verdicts = claims.table(AS_THE_SOURCE | {"compared_labels": 20})
+    judged = verdicts[verdicts.holds != claims.MISSING]
+    assert len(judged) == 3  # of the network and of pre-training
+    assert all(re.search("network|loss", claim) for claim in judged.claim)
+
+
 def test_why_counts_the_claims_and_lists_those_that_fail():
     def why(numbers: dict) -> str:
         text = narrative.why(claims.table(numbers))
@@ -435,11 +444,16 @@ def test_why_counts_the_claims_and_lists_those_that_fail():
 def test_the_report_says_where_its_numbers_come_from(revision, clean, says: str):
     stamp = {"seconds": 300.0, "versions": {"python": "3.11.2", "torch": "2.11.0"}}
     stamp |= {"device_name": "A Processor", "threads": 2, "precision": "bf16"}
-    stamp |= {"git": {"revision": revision, "clean": clean}}
+    stamp |= {"git": {"revision": revision, "clean": clean}, "params": {"dataset": "mnist"}}
     stages = {"pretrain": stamp, "probe": stamp | {"seconds": 60.0}}
     collected = {"data": {"source": "a mirror"}, "stages": stages}
     text = narrative.statement(collected)
-    assert "from a mirror" in text and "python 3.11.2, torch 2.11.0" in text
+    assert "from a mirror, each file checked against its SHA-256, and ran" in text
+    assert "python 3.11.2, torch 2.11.0" in text
+    stamp["params"] = {"dataset": "kmnist"}  # of which no SHA-256 is known
+    assert "from a mirror, and ran" in narrative.statement(
+        {**collected, "stages": {"pretrain": stamp}}
+    )
     table = provenance.table(collected)
     assert table.stage.tolist() == ["pretrain", "probe"] and table.minutes.tolist() == [5, 1]
     assert table.revision.tolist() == [says, says]
@@ -460,6 +474,19 @@ def test_a_curve_of_a_single_point_has_no_last_step():
     numbers |= {"labels_before_last": 90.0, "n_labels_largest": 100}
     said = narrative.last_labels(numbers).format_map(numbers)
     assert "from 90 to 100 labels" in said and "+0.5 points" in said and "-0.2" in said
+
+
+def test_the_difference_from_the_probe_is_told_where_there_is_one():
+    assert narrative.against_probe({}) == ""
+    said = narrative.against_probe({"finetune_probe_difference": 0.5})
+    assert "+0.5 points" in said.format(finetune_probe_difference=0.5)
+
+
+def test_limits_are_those_of_the_build():
+    balanced, drawn = (narrative.limits("mnist", flag) for flag in (True, False))
+    assert "Labels are balanced" in balanced and "Labels are drawn at random" in drawn
+    assert "The digits are centred" in balanced
+    assert "The articles of clothing are centred" in narrative.limits("fashion-mnist", True)
 
 
 def test_threads_are_told_where_the_processor_computes():

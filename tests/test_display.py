@@ -143,13 +143,13 @@ def clock(monkeypatch):
 
 def test_progress_is_written_twice_a_second_at_most(clock):
     stream = io.StringIO()
-    progress = display.Progress("pretrain", stream)
+    progress = display.Progress(stream)
     for step in range(40):
         progress(f"step {step}")
         clock.now += 0.25
     assert stream.getvalue().count("\r") == 20
     progress.close()
-    assert stream.getvalue().endswith("pretrain  step 39\n")
+    assert stream.getvalue().endswith("step 39\n")
 
 
 def test_progress_covers_a_longer_text_and_keeps_lines(clock):
@@ -158,11 +158,10 @@ def test_progress_covers_a_longer_text_and_keeps_lines(clock):
     progress("a long text")
     clock.now += 1
     progress("short")
-    progress.line("done")
-    clock.now += 1
+    progress.close()
     progress("next")
     progress.close()
-    assert stream.getvalue() == "\ra long text\rshort      \rdone \nnext\n".replace("\nn", "\n\rn")
+    assert stream.getvalue() == "\ra long text\rshort      \n\rnext\n"
 
 
 def test_progress_writes_nothing_that_is_unchanged(clock):
@@ -177,7 +176,7 @@ def test_progress_writes_nothing_that_is_unchanged(clock):
 
 
 def test_progress_goes_to_the_stdout_of_the_moment(capsys):
-    progress = display.Progress("x")
+    progress = display.Progress()
     progress("1")
     progress.close()
-    assert capsys.readouterr().out == "\rx  1\n"
+    assert capsys.readouterr().out == "\r1\n"

@@ -254,9 +254,25 @@ def test_an_error_in_a_draw_beside_others_is_the_callers(stage, monkeypatch):
 
 def test_as_many_draws_at_a_time_as_there_are_threads_and_one_on_a_gpu(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(evaluate, "cpu_count", lambda: 8)
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**24}
+    monkeypatch.setattr(os, "sysconf", pages.get)
     workers = [evaluate._workers(torch.device("cpu"), jobs) for jobs in (0, 1, 3, 10)]
     assert workers == [1, 1, 3, 4]
     assert evaluate._workers(torch.device("cuda"), 10) == 1
+    monkeypatch.setattr(evaluate, "cpu_count", lambda: 3)  # in a container
+    assert evaluate._workers(torch.device("cpu"), 10) == 3
+    pages["SC_PHYS_PAGES"] = 2**20  # 4 GiB
+    assert evaluate._workers(torch.device("cpu"), 10) == 2
+
+
+def test_the_mean_difference_is_of_the_same_draws_labels_and_images():
+    a = {k: made_up(np.arange(10), accuracies=[0.5, 0.9]) for k in (0, 1)}
+    b = {k: made_up(np.arange(10), accuracies=[0.5, 0.8 + k / 10]) for k in (0, 1)}
+    assert evaluate.mean_difference(a, b) == pytest.approx(5.0)
+    assert evaluate.mean_difference(a, {0: b[0]}) is None
+    few = {k: made_up(np.arange(10), n_labels=(10, 20)) for k in (0, 1)}
+    assert evaluate.mean_difference(a, few) is None
 
 
 def test_curves_and_histories_put_draws_together(stage):

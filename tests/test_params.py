@@ -146,6 +146,38 @@ def test_a_missing_parameter_of_all_stages_belongs_into_common(folder: Path):
     assert mistake(folder, "probe") == f"{folder}/full/common.yaml: draws: missing"
 
 
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("probe", "dataset: kmnist"),
+        ("finetune", "test_images: 5000"),
+        ("baseline", "draws: [0, 1]"),
+        ("comparison", "balanced: false"),
+    ],
+)
+def test_stages_must_agree_on_what_they_are_compared_by(folder: Path, stage: str, change: str):
+    (folder / "variants").mkdir(exist_ok=True)
+    (folder / "variants/mine.yaml").write_text(f"{stage}:\n  {change}\n")
+    with pytest.raises(UserError) as error:
+        params.check_all("full", "mine", folder)
+    name, value = change.split(": ")
+    message = str(error.value)
+    assert "\n" not in message and message.startswith(f"{name}: ") and "set it in common" in message
+    told = value if name != "balanced" else "False"
+    assert f"{told} in {stage}" in message
+
+
+def test_a_stage_may_have_a_device_of_its_own(folder: Path):
+    (folder / "variants").mkdir(exist_ok=True)
+    (folder / "variants/mine.yaml").write_text("probe:\n  device: cpu\n")
+    assert params.check_all("full", "mine", folder)["probe"].device == "cpu"
+
+
+def test_a_date_that_is_none_is_one_line(folder: Path):
+    put(folder / "full/probe.yaml", l2="2024-13-01")
+    assert "probe.yaml: not valid YAML: " in mistake(folder, "probe")
+
+
 def test_a_missing_file(folder: Path):
     (folder / "full/probe.yaml").unlink()
     assert mistake(folder, "probe") == f"{folder}/full/probe.yaml: no such file"

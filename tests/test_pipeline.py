@@ -14,7 +14,7 @@ from nbclient.exceptions import DeadKernelError
 
 from simclr import estimate, params, paths, pipeline, provenance
 from simclr.errors import UserError
-from simclr.results import read_json, write_json
+from simclr.results import BEFORE, CODE, read_json, write_json
 
 STAGES = list(pipeline.NOTEBOOKS)
 LIBRARY = Path(pipeline.__file__).parent
@@ -51,6 +51,9 @@ class Project:
         self.code: dict[str, str] = {}  # module -> digest, where it is not the first one
         self.data = {"train_images": "0"}
 
+    def digests(self, stage: str) -> list[str]:
+        return [self.code.get(module, "first") for module in CODE[stage]]
+
     def main(self, *arguments: str) -> None:
         pipeline.main([*arguments, "--profile", "smoke"])
 
@@ -84,8 +87,8 @@ def project(tmp_path: Path, monkeypatch) -> Project:
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     project = Project(tmp_path, Papermill())
     monkeypatch.setattr(papermill, "execute_notebook", project.notebooks)
-    monkeypatch.setattr(pipeline.Build, "_data", lambda self: project.data)
-    monkeypatch.setattr(pipeline, "_digest", lambda file: project.code.get(file.stem, "first"))
+    monkeypatch.setattr(pipeline.Build, "data", property(lambda self: project.data))
+    monkeypatch.setattr(pipeline, "code_digests", project.digests)
     monkeypatch.setattr(provenance, "here", lambda settings: {"threads": 2})
     return project
 
@@ -254,6 +257,30 @@ def test_an_unforeseen_error_is_named_with_its_kind(project: Project, capsys):
     project.notebooks.failure = error_of("ZeroDivisionError", "division by zero")
     said = refusal(capsys, "run", "baseline", "--profile", "smoke")
     assert said.startswith("baseline: ZeroDivisionError: division by zero\n")
+
+
+def test_a_label_draw_whose_process_dies_is_told_in_a_line(project: Project, capsys):
+    project.notebooks.failure = error_of("TerminatedWorkerError", "A worker process …")
+    said = refusal(capsys, "run", "baseline", "--profile", "smoke")
+    assert said.startswith("baseline: a process with a label draw died, perhaps for want of memory")
+
+
+def test_a_stage_whose_code_changed_while_it_ran_is_not_stamped(
+    project: Project, capsys, monkeypatch
+):
+    def edited(*arguments, **options):
+        project.notebooks(*arguments, **options)
+        project.code["supervised"] = "second"
+
+    monkeypatch.setattr(papermill, "execute_notebook", edited)
+    said = refusal(capsys, "run", "baseline", "--profile", "smoke")
+    assert said == "baseline: its code changed while it ran; run `make baseline` again"
+    assert project.stamp("baseline") == {}
+
+
+def test_runs_outside_the_project_are_refused(project: Project, capsys):
+    said = refusal(capsys, "plan", "--profile", "smoke", "--runs", "/somewhere")
+    assert said == f"runs: /somewhere is not in {project.root}; give a folder of the project"
 
 
 def test_a_kernel_that_dies_is_told_in_a_line(project: Project, capsys):
@@ -499,14 +526,14 @@ def resting_on(stage: str) -> set[str]:
 
 def hashed(stage: str) -> set[str]:
     """The modules in a stage's key, with those in the keys of the stages before it."""
-    return set(pipeline.CODE[stage]).union(*map(hashed, pipeline.BEFORE[stage]))
+    return set(CODE[stage]).union(*map(hashed, BEFORE[stage]))
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stages_key_holds_every_module_that_shapes_its_numbers(stage: str):
     needed = resting_on(stage) - NOT_USED.get(stage, set())
     assert needed - hashed(stage) == set()
-    assert set(pipeline.CODE[stage]) <= resting_on(stage)  # and none that it does not use
+    assert set(CODE[stage]) <= resting_on(stage)  # and none that it does not use
 
 
 def test_the_baseline_uses_nothing_of_the_probe():
@@ -528,10 +555,10 @@ def test_the_baseline_uses_nothing_of_the_probe():
 def test_the_stages_are_the_notebooks_in_order():
     on_disk = sorted(file.stem for file in paths.NOTEBOOKS.glob("*.ipynb"))
     assert sorted(pipeline.NOTEBOOKS.values()) == list(pipeline.NOTEBOOKS.values()) == on_disk
-    assert STAGES == list(params.STAGES) == list(pipeline.BEFORE) == list(pipeline.CODE)
+    assert STAGES == list(params.STAGES) == list(BEFORE) == list(CODE)
     for position, stage in enumerate(STAGES):
         assert pipeline.NOTEBOOKS[stage][3:] == stage
-        assert set(pipeline.BEFORE[stage]) <= set(STAGES[:position])
+        assert set(BEFORE[stage]) <= set(STAGES[:position])
 
 
 def test_make_draws_again_for_every_module_that_draws():
@@ -555,7 +582,7 @@ def test_a_notebook_reads_only_stages_that_its_key_holds(stage: str):
             last = node.args[-1] if node.args else None
             if node.func.attr in ("before", "read_draws") and isinstance(last, ast.Constant):
                 read.add(last.value)
-    assert read <= set(pipeline.BEFORE[stage])
+    assert read <= set(BEFORE[stage])
 
 
 def test_user_errors_reach_the_caller_of_the_library(project: Project):

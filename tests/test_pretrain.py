@@ -241,6 +241,14 @@ def test_a_damaged_checkpoint_is_named_and_kept(straight, tmp_path, damaged):
     assert file.exists()
 
 
+def test_a_checkpoint_of_another_network_is_refused(straight, tmp_path):
+    state = torch.load(straight[1], weights_only=True)
+    del state["network"]["1.0.bias"]
+    torch.save(state, tmp_path / "c.pt")
+    with pytest.raises(UserError, match=r"c\.pt: made with another network; delete the file"):
+        run(tmp_path / "c.pt")
+
+
 def test_a_finished_checkpoint_is_not_trained_further(straight):
     result, checkpoint = straight
     written = checkpoint.stat().st_mtime_ns

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from simclr import params, probe
 from simclr.augment import to_float
+from simclr.errors import UserError
 from simclr.model import Encoder
 from simclr.probe import classifier, features, fit_linear, probing
 
@@ -162,3 +163,28 @@ def test_an_embedding_map_has_a_point_an_image_and_no_chance_in_it():
     first, again = probe.embedding_map(h), probe.embedding_map(h)
     assert first.shape == (len(h), 2) and np.isfinite(first).all()
     assert np.array_equal(first, again)
+
+
+def test_features_leave_the_device_before_they_become_float64():
+    """Apple's MPS has no float64."""
+
+    class OnDevice(torch.Tensor):
+        def cpu(self):
+            return self.as_subclass(torch.Tensor)
+
+        def double(self):
+            raise TypeError("no float64 here")
+
+        def to(self, *arguments, **options):
+            return self
+
+    h, labels = points()
+    fitted = fit_linear(h.as_subclass(OnDevice), labels, L2)
+    torch.testing.assert_close(fitted.weight, fit_linear(h, labels, L2).weight)
+
+
+def test_a_damaged_map_is_named(tmp_path):
+    file = tmp_path / "map.npz"
+    file.write_bytes(b"no map")
+    with pytest.raises(UserError, match=r"map\.npz: cannot be read .*; delete it"):
+        probe.maps(file, [], pictures())

@@ -24,6 +24,8 @@ class Claim:
         measured: numbers -> the same quantity here, as text.
         holds: numbers -> whether the claim is true here.
         otherwise: why it may not be, shown only where it is not.
+        labels: whether it is about classifiers with 100 labels, and so says nothing of a build
+            whose largest number is another.
     """
 
     text: str
@@ -31,6 +33,7 @@ class Claim:
     measured: Callable[[Numbers], str]
     holds: Callable[[Numbers], bool]
     otherwise: str
+    labels: bool = True
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
@@ -41,6 +44,8 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 def _judge(claim: Claim, numbers: Numbers) -> tuple[str, str, str]:
     try:
+        if claim.labels and numbers["compared_labels"] != 100:
+            return "–", MISSING, ""
         holds = claim.holds(numbers)
         here = claim.measured(numbers)
     except KeyError:  # this build has no such number: fewer label counts, or another data set
@@ -102,6 +107,7 @@ CLAIMS = [
             and round(n["network_multiply_adds"] / 1e6, 2) == 19.98
         ),
         "",
+        labels=False,
     ),
     Claim(
         "Baseline with 100 labels: 80–85 %",
@@ -155,6 +161,7 @@ CLAIMS = [
             and abs(n["pretrain_train_loss_last"] - 5.175) < 0.15
         ),
         "The loss depends on batch size, temperature and views, which the source gives only in part.",
+        labels=False,
     ),
     Claim(
         "Validation and training loss stay within 0.07: no over-fitting",
@@ -166,6 +173,7 @@ CLAIMS = [
         lambda n: n["pretrain_largest_loss_gap"] <= 0.075,
         "The gap is widest in the first epoch, whose training loss is a mean over an epoch in which the "
         "network improves fast; that is no over-fitting.",
+        labels=False,
     ),
     Claim(
         "Linear probe: about 91 %",

@@ -16,7 +16,7 @@ import torch
 from simclr import fetch, params, paths
 from simclr.errors import UserError
 
-DATASETS = ("mnist", "fashion-mnist", "kmnist")
+DATASETS = ("mnist", "fashion-mnist", "kmnist")  # a place in it seeds the draws: only append
 POOL = 50_000  # training images 0..49,999 are the pool, 50,000..59,999 the validation set
 LABELLED = 100  # images of draw 0, which pre-training leaves out
 CLASSES = 10

@@ -36,6 +36,7 @@ def pick(device: str = "auto", precision: str = "auto") -> tuple[torch.device, t
         raise UserError(f"device: {device} is not on this machine; use auto")
     if device == "cpu":
         keep_memory()
+    torch.backends.cudnn.deterministic = True  # on CUDA, the same kernels at every run
     fast = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.device(device), torch.bfloat16 if fast else torch.float32
 

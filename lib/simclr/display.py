@@ -13,7 +13,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TextIO
 
 import matplotlib.pyplot as plt
@@ -23,8 +22,8 @@ from matplotlib.figure import Figure
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from simclr.errors import UserError
+from simclr.figstyle import STYLE  # sets svg.hashsalt: no random ids
 
-STYLE = Path(__file__).with_name("report.mplstyle")  # sets svg.hashsalt: no random ids
 Format = str | Callable[[object], str]
 
 
@@ -111,27 +110,24 @@ class Progress:
     run by papermill, and it leaves one line behind and no dead widget.
     """
 
-    def __init__(self, name: str = "", stream: TextIO | None = None, interval: float = 0.5):
-        self._name, self._stream, self._interval = name, stream, interval
+    def __init__(self, stream: TextIO | None = None, interval: float = 0.5):
+        self._stream, self._interval = stream, interval
         self._shown, self._pending, self._next = "", "", 0.0
 
     def __call__(self, text: str) -> None:
         """Show `text` on the live line, or keep it for later if the last one is too recent."""
-        self._pending = f"{self._name}  {text}" if self._name else text
+        self._pending = text
         if time.monotonic() >= self._next:
             self._write()
-
-    def line(self, text: str) -> None:
-        """Put a permanent line in the place of the live one, which goes on below it."""
-        self._pending = text
-        self._write()
-        self._end()
 
     def close(self) -> None:
         """Write what is pending and end the line."""
         self._write()
         if self._shown:
-            self._end()
+            stream = self._stream or sys.stdout
+            stream.write("\n")
+            stream.flush()
+            self._shown, self._pending = "", ""
 
     def _write(self) -> None:
         if self._pending == self._shown:
@@ -140,12 +136,6 @@ class Progress:
         stream.write("\r" + self._pending.ljust(len(self._shown)))  # blanks cover a longer text
         stream.flush()
         self._shown, self._next = self._pending, time.monotonic() + self._interval
-
-    def _end(self) -> None:
-        stream = self._stream or sys.stdout
-        stream.write("\n")
-        stream.flush()
-        self._shown, self._pending = "", ""
 
 
 class _Numbers(dict):

@@ -1,5 +1,6 @@
 """Methods on label draws: fit, predict, accuracies, intervals and paired differences."""
 
+import os
 import time
 from collections.abc import Callable
 
@@ -7,17 +8,17 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from scipy import stats
 from torch import Tensor, nn
 
 from simclr import data
 from simclr import device as devices
 from simclr.augment import to_float
+from simclr.data import CLASSES
 from simclr.params import Evaluated
 from simclr.results import Draw, Stage
 
-CLASSES = 10
 _BATCH = 1000
 _SAMPLE = 2718  # leads the seeds that choose test images for the smaller points of a curve
 
@@ -81,9 +82,9 @@ def over_draws(
     settings, start = stage.params, time.perf_counter()
     todo = [k for k in settings.draws if not stage.draw_file(method, k).exists()]
     already = len(settings.draws) - len(todo)
-    progress(f"{method}  draw {already}/{len(settings.draws)}")
     device, _ = devices.pick(settings.device)
     workers = _workers(device, len(todo))
+    progress(f"{method}  draw {already}/{len(settings.draws)}  {workers} at a time")
     jobs = (delayed(_one_draw)(settings, k, fit, _labelled(settings, k, pool), test) for k in todo)
     results = Parallel(workers, return_as="generator_unordered", pre_dispatch=workers)(jobs)
     for done, (k, model, result) in enumerate(results, 1):
@@ -91,7 +92,8 @@ def over_draws(
             about = {"method": method, "draw": k, **result.rows.iloc[-1].to_dict()}
             stage.save_classifier(method, whole(model), about)
         result.save(stage.draw_file(method, k))
-        left = (time.perf_counter() - start) / done * (len(todo) - done)
+        rounds, ended = -(-len(todo) // workers), max(1, done // workers)
+        left = (time.perf_counter() - start) / ended * (rounds - ended)
         progress(
             f"{method}  draw {already + done}/{len(settings.draws)}"
             f"  {result.rows.accuracy.iloc[-1]:.2%}  {left / 60:.0f} min left"
@@ -100,8 +102,12 @@ def over_draws(
 
 
 def _workers(device: torch.device, jobs: int) -> int:
-    """How many draws to do at a time."""
-    return max(1, min(jobs, torch.get_num_threads())) if device.type == "cpu" else 1
+    """How many draws to do at a time: a core and 2 GiB of the machine's memory for each."""
+    if device.type != "cpu":
+        return 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = min(torch.get_num_threads(), cpu_count())  # the second knows a container's quota
+    return max(1, min(jobs, cores, memory // 2**31))
 
 
 def _labelled(settings: Evaluated, k: int, pool: Labelled) -> Labelled:
@@ -147,6 +153,18 @@ def histories(draws: dict[int, Draw], method: str) -> pd.DataFrame:
     """The training histories of all draws in one table: method, draw, epoch, loss, accuracy."""
     tables = [found.history.assign(method=method, draw=k) for k, found in draws.items()]
     return pd.concat(tables, ignore_index=True)
+
+
+def mean_difference(a: dict[int, Draw], b: dict[int, Draw]) -> float | None:
+    """Mean of a - b over draws, in points; None unless all were measured on the same."""
+
+    def measured(draws: dict[int, Draw]) -> list:
+        return [(k, *draws[k].rows[["n_labels", "n_test"]].iloc[-1]) for k in sorted(draws)]
+
+    if measured(a) != measured(b):
+        return None
+    values = [a[k].rows.accuracy.iloc[-1] - b[k].rows.accuracy.iloc[-1] for k in a]
+    return 100 * float(np.mean(values))
 
 
 def predictions(draws: dict[int, Draw]) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,11 @@ from simclr.errors import UserError
 
 PROFILES = ("full", "quick", "smoke")
 DATASET_NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
+THINGS = {
+    "mnist": "digits",
+    "fashion-mnist": "articles of clothing",
+    "kmnist": "Kuzushiji characters",
+}
 SOURCE = "source"  # the variant that changes nothing: the source's recipe
 
 Count = Annotated[int, Field(ge=1)]
@@ -208,9 +213,21 @@ def check_all(profile: str, variant: str, folder: Path | None = None) -> dict[st
             found[stage] = load(stage, profile, variant, folder)
         except UserError as error:
             wrong += [line for line in str(error).splitlines() if line not in wrong]
+    wrong = wrong or _disagreements(found)
     if wrong:
         raise UserError("\n".join(wrong))
     return found
+
+
+def _disagreements(stages: dict[str, Params]) -> list[str]:
+    """A line for each parameter that two stages must share and do not."""
+    lines = []
+    for name in set(Evaluated.model_fields) - {"device", "precision"}:
+        values = {stage: getattr(p, name) for stage, p in stages.items() if hasattr(p, name)}
+        if len(set(map(str, values.values()))) > 1:
+            told = ", ".join(f"{value} in {stage}" for stage, value in values.items())
+            lines.append(f"{name}: {told}; every stage needs the same, so set it in common")
+    return sorted(lines)
 
 
 def _line(error: dict, values: dict, origin) -> str:
@@ -237,7 +254,7 @@ def _read(file: Path) -> dict:
         content = yaml.safe_load(file.read_text())
     except FileNotFoundError:
         raise UserError(f"{_short(file)}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # of dates that are none, of bytes
         problem = " ".join(str(error).split())
         raise UserError(f"{_short(file)}: not valid YAML: {problem}") from None
     if not isinstance(content or {}, dict):

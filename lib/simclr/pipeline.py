@@ -3,7 +3,7 @@
     python -m simclr.pipeline check|plan|run STAGE|render STAGE|verify --profile P --variant V
 
 A stage is known by a key over all that shapes its numbers: its effective parameters, the code in
-`CODE`, the data, and the keys of the stages before it. Equal keys mean equal numbers, so a stage is
+`results.CODE`, the data, and the keys of the stages before it. Equal keys mean equal numbers, so a stage is
 reused wherever its key is found, in another variant's folder too.
 """
 
@@ -15,11 +15,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from simclr import params, paths, provenance, verify
 from simclr.errors import UserError
-from simclr.results import BEFORE, read_json, write_json
+from simclr.results import BEFORE, code_digests, read_json, report_folder, write_json
 
 NOTEBOOKS = {
     "baseline": "01_baseline",
@@ -27,14 +28,6 @@ NOTEBOOKS = {
     "probe": "03_probe",
     "finetune": "04_finetune",
     "comparison": "06_comparison",
-}
-# The modules that shape a stage's numbers; the Makefile lists the same ones.
-CODE = {
-    "baseline": ("data", "augment", "model", "supervised", "evaluate", "device"),
-    "pretrain": ("data", "augment", "model", "loss", "pretrain", "device"),
-    "probe": ("data", "model", "probe", "evaluate"),
-    "finetune": ("data", "augment", "model", "supervised", "probe", "evaluate", "device"),
-    "comparison": ("evaluate", "compare", "claims"),
 }
 PUBLISHED = ("results.csv", "numbers.json", "provenance.json", "tables")
 
@@ -44,11 +37,12 @@ class Build:
 
     def __init__(self, profile: str, variant: str, runs: str = "runs") -> None:
         self.params = params.check_all(profile, variant)
+        if not (paths.ROOT / runs).resolve().is_relative_to(paths.ROOT):
+            raise UserError(f"runs: {runs} is not in {paths.ROOT}; give a folder of the project")
         self.variant, self.runs = variant, paths.ROOT / runs
         self.run_dir = f"{runs}/{profile}/{variant}"
         self.folder = paths.ROOT / self.run_dir
-        committed = (profile, variant, self.runs) == ("full", params.SOURCE, paths.RUNS)
-        self.report = paths.REPORTS if committed else self.folder / "report"
+        self.report = report_folder(profile, variant, self.runs)
 
     def stamp(self, stage: str) -> dict:
         return read_json(self.folder / stage / "stage.json")
@@ -62,8 +56,8 @@ class Build:
         Raises:
             UserError: a stage before it is not built.
         """
-        parts = [self.params[stage].hash, self._data()]
-        parts += [_digest(Path(__file__).with_name(f"{name}.py")) for name in CODE[stage]]
+        parts = [self.params[stage].hash, self.data]
+        parts += code_digests(stage)
         parts += [(of or self._built_key)(earlier) for earlier in BEFORE[stage]]
         if stage == "comparison":  # its table names the variant
             parts.append(self.variant)
@@ -80,7 +74,9 @@ class Build:
             )
         return self.stamp(stage)["key"]
 
-    def _data(self) -> dict:
+    @cached_property
+    def data(self) -> dict:
+        """SHA-256 of each file of the data set, which is fetched where it is not there yet."""
         from simclr.data import prepare  # imports torch, which `check` can do without
 
         settings = self.params["pretrain"]
@@ -104,11 +100,14 @@ def run(build: Build, stage: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             write_json(folder / "params.json", content)
         (folder / "stage.json").unlink(missing_ok=True)
+        stamp = {"stage": stage, "key": key, "params_hash": build.params[stage].hash}
+        stamp |= {"params": content["params"]} | provenance.here(build.params[stage])
         start = time.perf_counter()
         _execute(build, stage)
-        stamp = {"stage": stage, "key": key, "params_hash": build.params[stage].hash}
-        stamp |= {"params": content["params"], "seconds": round(time.perf_counter() - start, 1)}
-        write_json(folder / "stage.json", stamp | provenance.here(build.params[stage]))
+        if build.key(stage) != key:
+            raise UserError(f"{stage}: its code changed while it ran; run `make {stage}` again")
+        seconds = round(time.perf_counter() - start, 1)
+        write_json(folder / "stage.json", stamp | {"seconds": seconds})
     os.utime(folder / "stage.json")
     if stage == "comparison":
         _publish(build)
@@ -177,7 +176,10 @@ def _execute(build: Build, stage: str) -> None:
             f"{stage}: the notebook's kernel died, perhaps for want of memory\n  so far: {partial}"
         ) from None
     except papermill.PapermillExecutionError as error:
-        said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
+        if error.ename == "TerminatedWorkerError":
+            said = "a process with a label draw died, perhaps for want of memory"
+        else:
+            said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"{stage}: {said}\n  the notebook so far: {partial}") from None
     os.replace(partial, folder / f"{name}.ipynb")
 
@@ -219,10 +221,6 @@ def _publish(build: Build) -> None:
             shutil.copytree(made, target)
         else:
             shutil.copy(made, target)
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> None:

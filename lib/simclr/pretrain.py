@@ -206,6 +206,11 @@ def _resume(checkpoint: Path, params: PretrainParams, network, optimiser) -> lis
                 f"{checkpoint}: made with {name} = {then.get(name)}, now {name} = {value}; "
                 "delete the file to start again, or set the parameter back"
             )
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
+    try:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+    except (RuntimeError, ValueError):
+        raise UserError(
+            f"{checkpoint}: made with another network; delete the file to start again"
+        ) from None
     return state["history"]

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from simclr import device as devices
 from simclr.augment import to_float
+from simclr.errors import UserError
 from simclr.model import Classifier, Encoder
 from simclr.params import ProbeParams
-from simclr.results import write_atomically
+from simclr.results import DAMAGED, write_atomically
 
 _BATCH = 1000
 
@@ -55,7 +56,7 @@ def fit_linear(h: Tensor, labels: Tensor, l2: float, classes: int = 10) -> nn.Li
     Returns:
         Linear layer D -> classes on h's device, in fp32.
     """
-    x = h.double().cpu()
+    x = h.cpu().double()  # MPS has no float64
     mean, std = x.mean(0), x.std(0, unbiased=False)
     scale = torch.where(std > 1e-6, std, torch.inf).reciprocal()  # a dead feature weighs nothing
     x, y = (x - mean) * scale, labels.cpu()
@@ -102,8 +103,11 @@ def maps(file: Path, encoders: list[Encoder], images: Tensor) -> list[np.ndarray
         made = [embedding_map(features(encoder, images)) for encoder in encoders]
         with write_atomically(file) as temporary:
             np.savez_compressed(temporary, *made)
-    with np.load(file) as saved:
-        return [saved[name] for name in saved.files]
+    try:
+        with np.load(file) as saved:
+            return [saved[name] for name in saved.files]
+    except DAMAGED as error:
+        raise UserError(f"{file}: cannot be read ({error}); delete it") from None
 
 
 def embedding_map(h: Tensor, seed: int = 0) -> np.ndarray:

@@ -24,7 +24,8 @@ import typst
 
 from simclr import paths
 from simclr.errors import UserError
-from simclr.params import DATASET_NAMES
+from simclr.params import DATASET_NAMES, THINGS
+from simclr.results import report_folder, write_atomically
 
 ASSETS = Path(__file__).with_name("report_assets")
 BIBLIOGRAPHY = paths.NOTEBOOKS / "references.bib"
@@ -52,12 +53,6 @@ def find_notebooks(profile: str, variant: str, runs: Path = paths.RUNS) -> list[
             choice += [f"VARIANT={variant}"] if variant != "source" else []
             raise UserError(f"{books[-1]}: not built; run `{' '.join(['make', stage, *choice])}`")
     return books
-
-
-def report_folder(profile: str, variant: str, runs: Path = paths.RUNS) -> Path:
-    """Where a report goes: reports/ for what is committed, beside its run for any other."""
-    committed = (profile, variant, runs.resolve()) == ("full", "source", paths.RUNS)
-    return paths.REPORTS if committed else runs / profile / variant / "report"
 
 
 def collect(books: list[Path], **metadata: str) -> Report:
@@ -98,7 +93,8 @@ def write_html(report: Report, file: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         text = _pandoc(report, Path(folder), "html5", "--mathml", "--embed-resources", "--toc")
-    _write(file, text.encode())
+    with write_atomically(file) as temporary:
+        temporary.write_text(text)
     _write_figures(report, file.parent)
 
 
@@ -113,7 +109,8 @@ def write_pdf(report: Report, file: Path) -> None:
             pdf = typst.compile(source, root=folder, **fixed)
         except typst.TypstError as error:
             raise UserError(f"{file.name}: Typst: {error}") from None
-    _write(file, pdf)
+    with write_atomically(file) as temporary:
+        temporary.write_bytes(pdf)
     _write_figures(report, file.parent)
 
 
@@ -178,7 +175,7 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
 
 def _defaults(dataset: str) -> dict[str, str]:
     name = DATASET_NAMES.get(dataset, dataset)
-    things = "digits" if dataset == "mnist" else f"{name} images"
+    things = THINGS.get(dataset, f"{name} images")
     title = f"How well can {things} be classified with 100 labels?"
     subtitle = f"Contrastive pre-training (SimCLR) against supervised training on {name}"
     return {"title": title, "subtitle": subtitle, "date": _last_change()[0]}
@@ -202,18 +199,11 @@ def _last_change() -> tuple[str, int]:
 def _write_figures(report: Report, folder: Path) -> None:
     """Write figures/<label>.svg, and remove those of figures that the report no longer has."""
     for label, svg in report.figures.items():
-        _write(folder / "figures" / f"{label}.svg", svg.encode())
+        with write_atomically(folder / "figures" / f"{label}.svg") as temporary:
+            temporary.write_text(svg)
     for old in folder.glob("figures/fig-*.svg"):
         if old.stem not in report.figures:
             old.unlink(missing_ok=True)
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write beside it and rename: nobody ever reads half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    os.replace(temporary, file)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,6 +7,7 @@ what it is made with, `stage.json` that it is complete; both are written by `pip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from torch import nn
 from simclr import paths
 from simclr.errors import UserError
 from simclr.model import Classifier, Encoder
-from simclr.params import Params
+from simclr.params import SOURCE, Params
 
 COLUMNS = [
     "dataset",
@@ -51,6 +52,16 @@ BEFORE = {
     "finetune": ("pretrain", "probe"),
     "comparison": ("baseline", "pretrain", "probe", "finetune"),
 }  # stage -> the stages that it reads
+# The modules that shape a stage's numbers; the Makefile lists the same ones.
+CODE = {
+    "baseline": ("data", "augment", "model", "supervised", "evaluate", "device"),
+    "pretrain": ("data", "augment", "model", "loss", "pretrain", "device"),
+    "probe": ("data", "model", "probe", "evaluate"),
+    "finetune": ("data", "augment", "model", "supervised", "probe", "evaluate", "device"),
+    "comparison": ("evaluate", "compare", "claims"),
+}
+# What NumPy raises for a damaged .npz file, by the kind of damage.
+DAMAGED = (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error)
 EXPLORE = "explore"  # where a notebook run by hand with other parameters writes
 
 
@@ -124,8 +135,20 @@ class Draw:
                     for part in ("rows", "history")
                 }
                 return cls(**tables, probabilities=saved["probabilities"])
-        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        except DAMAGED as error:
             raise UserError(f"{file}: cannot be read ({error}); delete it") from None
+
+
+def report_folder(profile: str, variant: str, runs: Path) -> Path:
+    """Where a report goes: reports/ for what is committed, beside its run for any other."""
+    committed = (profile, variant, runs.resolve()) == ("full", SOURCE, paths.RUNS)
+    return paths.REPORTS if committed else runs / profile / variant / "report"
+
+
+def code_digests(stage: str) -> list[str]:
+    """SHA-256 of each module that shapes the stage's numbers."""
+    files = [Path(__file__).with_name(f"{name}.py") for name in CODE[stage]]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
 @dataclass(frozen=True)
@@ -135,7 +158,7 @@ class Stage:
     Where `run_dir` holds this stage with the same parameters, what is there is used: nothing is
     trained twice. With other parameters (a notebook opened by hand and played with) the work goes
     to runs/explore/<hash>/ and what `make` has built stays as it is; the hash stands for these
-    parameters and for the stages read.
+    parameters, for the code and for the stages read.
 
     Attributes:
         name: baseline, pretrain, ...
@@ -157,7 +180,7 @@ class Stage:
             read = [
                 read_json(run_dir / name / "stage.json").get("key") for name in BEFORE[self.name]
             ]
-            parts = f"{run_dir} {self.params.hash} {read}"
+            parts = f"{run_dir} {self.params.hash} {read} {code_digests(self.name)}"
             mark = hashlib.sha256(parts.encode()).hexdigest()[:8]
             built = paths.RUNS / EXPLORE / mark / self.name
         object.__setattr__(self, "folder", built)
