@@ -71,6 +71,16 @@ def pairs(draws: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PAIR_COLUMNS)
 
 
+def over_labels(draws: int, sizes=(10, 50, 100)) -> pd.DataFrame:
+    low = np.nan if draws == 1 else 0.02
+    rows = [
+        (a, "baseline_augmented", n, top / n, top / n - low, top / n + low)
+        for a, top in (("probe", 1.2), ("finetune", -0.1))
+        for n in sizes
+    ]
+    return pd.DataFrame(rows, columns=["a", "b", "n_labels", "difference", "low", "high"])
+
+
 def classes(methods) -> pd.DataFrame:
     rows = [(m, k, FINAL[m], FINAL[m] - 0.01 * k) for m in methods for k in range(10)]
     return pd.DataFrame(rows, columns=["method", "digit", "precision", "recall"])
@@ -132,6 +142,7 @@ CASES = {
     ],
     "method_dots": [(curve(sizes=[100]),), (curve(1, [100], ["probe"]),), (curve(2, [100]),)],
     "paired_differences": [(pairs(10),), (pairs(2),), (pairs(1),)],
+    "gains": [(over_labels(10),), (over_labels(1),), (over_labels(10, sizes=[20]),)],
     "per_class": [(classes(FINAL),), (classes(["probe"]),)],
     "costs": [(costs(2800),), (costs(9000),), (costs(3),)],
 }

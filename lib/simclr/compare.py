@@ -53,6 +53,17 @@ def paired(
     return pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "wins", "values"])
 
 
+def over_labels(
+    results: pd.DataFrame, pairs: list[tuple[str, str]], confidence: float = 0.95
+) -> pd.DataFrame:
+    """`paired` at every number of labels: its columns and n_labels."""
+    found = [
+        paired(rows, pairs, confidence).assign(n_labels=n)
+        for n, rows in results.groupby("n_labels")
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
 def numbers(results: pd.DataFrame, differences: pd.DataFrame) -> dict[str, float | str]:
     """What the comparison's prose quotes, by name; differences are in percentage points."""
     means = summary(results).set_index("method")["mean"]
@@ -68,6 +79,15 @@ def numbers(results: pd.DataFrame, differences: pd.DataFrame) -> dict[str, float
         out[f"{name}_difference"] = 100 * row.difference
         out[f"{name}_low"], out[f"{name}_high"] = 100 * row.low, 100 * row.high
         out[f"{name}_wins"] = row.wins
+    fewer = results[results.n_labels < results.n_labels.max()]
+    if len(fewer):
+        gains = over_labels(fewer, [("probe", "baseline_augmented")])
+        ahead = gains[gains.low > 0]
+        if len(ahead):
+            most = ahead.loc[ahead.difference.idxmax()]
+            out["probe_ahead_with"] = ", ".join(map(str, ahead.n_labels))
+            out["probe_most_ahead_labels"] = int(most.n_labels)
+            out["probe_most_ahead_difference"] = 100 * float(most.difference)
     for method, rows in results.groupby("method"):
         match = rows.groupby("n_labels").accuracy.mean()
         baseline = float(means["baseline"])

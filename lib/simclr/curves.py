@@ -56,6 +56,35 @@ def learning_curve(curve: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 
 @styled
+def gains(differences: pd.DataFrame) -> Figure:
+    """Paired differences over the number of labels: mean and its interval, a line a pair.
+
+    Args:
+        differences: a, b, n_labels, difference, low, high (fractions); one b for all.
+    """
+    fig, ax = panels(2.6)
+    ends, sizes = [], sorted(differences.n_labels.unique())
+    ax.axhline(0, color=SOFT, linewidth=0.8)
+    for method in in_order(differences.a):
+        rows, c = differences[differences.a == method], colour(method)
+        middle, low, high = (100 * rows[column] for column in ("difference", "low", "high"))
+        ax.plot(rows.n_labels, middle, color=c, marker="o", markersize=2.5)
+        ax.fill_between(rows.n_labels, low, high, color=c, alpha=0.14, linewidth=0)
+        text = f"{name(method)}  {middle.iloc[-1]:+.1f}".replace("-", "−")
+        ends.append((middle.iloc[-1], text, c))
+    ax.set(
+        xlabel="Labelled images", ylabel=f"Less {name(differences.b.iloc[0])}\n(percentage points)"
+    )
+    if len(sizes) <= 12:
+        ax.set_xticks(sizes)
+    margin = 0.01 * (sizes[-1] - sizes[0]) or 1
+    ax.set_xlim(sizes[0] - margin, sizes[-1] + margin)
+    ax.grid(axis="y")
+    end_labels(ax, sizes[-1], ends)
+    return fig
+
+
+@styled
 def training_history(history: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """Training loss (log scale) and accuracy over epochs: thin line a draw, thick the mean.
 

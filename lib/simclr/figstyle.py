@@ -21,6 +21,7 @@ WIDTH = 6.3  # inches, the text width of the report
 METHODS = {
     "baseline": ("Baseline", "#5F5F5F"),
     "baseline_augmented": ("Baseline + augmentation", "#CC6600"),
+    "probe_untrained": ("Probe, untrained encoder", "#A3155B"),
     "probe": ("Linear probe", "#1787B5"),
     "finetune": ("Fine-tuning", "#7526C4"),
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from simclr.claims import FAILS, HOLDS, MISSING
+from simclr.claims import FAILS, HOLDS, MISSING, OPEN
 from simclr.fetch import SHA256
 from simclr.figstyle import name
 from simclr.params import THINGS
@@ -23,14 +23,14 @@ def abstract(numbers: Numbers) -> str:
     return (
         "We rebuild a student report that classifies {dataset} from **{compared_labels} labelled "
         "images**, with and without SimCLR pre-training on {pretrain_unlabelled_images:,.0f} "
-        "unlabelled ones, and check its claims over {compared_draws} label "
+        "unlabelled ones, and measure every method over {compared_draws} label "
         f"draw{'' if numbers['compared_draws'] == 1 else 's'} and "
         "{compared_test_images:,} test images. Trained on the labels alone, the network reaches "
         "{baseline_accuracy_mean:.1%}; augmentation by itself lifts that to "
         "{baseline_augmented_accuracy_mean:.1%}, a control that the source lacks. A linear probe on "
         "the frozen pre-trained encoder reaches {probe_accuracy_mean:.1%}, and fine-tuning all of it "
         f"{{finetune_accuracy_mean:.1%}}. Draw by draw, the probe is {probe} the augmented control, "
-        f"and fine-tuning is {finetune} the probe."
+        f"and fine-tuning is {finetune} the probe.{_few_labels(numbers)}"
     )
 
 
@@ -62,6 +62,16 @@ def against_probe(numbers: Numbers) -> str:
     return (
         " Against the probe this is a difference of {finetune_probe_difference:+.1f} points; whether it "
         "can be told from chance is a matter for @sec-comparison."
+    )
+
+
+def _few_labels(numbers: Numbers) -> str:
+    """Where on the learning curve the probe is ahead of the augmented control beyond chance."""
+    if "probe_ahead_with" not in numbers:
+        return ""
+    return (
+        " With fewer labels the probe is ahead of the control beyond chance: with {probe_ahead_with} labels, "
+        "by up to {probe_most_ahead_difference:.1f} points (with {probe_most_ahead_labels})."
     )
 
 
@@ -100,19 +110,21 @@ def timing(stamp: Mapping) -> str:
 def reading(numbers: Numbers) -> str:
     """What the table and the curves of the comparison show."""
     sentences = [
-        f"{_cap(name(str(numbers['best_method'])))} is best with {{compared_labels}} labels, at "
-        "{best_accuracy_mean:.1%}."
+        f"{_cap(name(str(numbers['best_method'])))} has the highest mean with {{compared_labels}} labels, "
+        "{best_accuracy_mean:.1%}; @fig-differences shows which differences can be told from chance."
     ]
-    fewest = numbers.get("probe_labels_to_match_baseline")
-    if fewest is not None:
+    fewest = {
+        method: f"{method}_labels_to_match_baseline" for method in ("probe", "baseline_augmented")
+    }
+    if all(key in numbers for key in fewest.values()):
         sentences.append(
-            "The probe needs {probe_labels_to_match_baseline} labels to do what the baseline does "
-            "with {compared_labels}."
+            f"To do what the baseline does with {{compared_labels}} labels, the probe needs "
+            f"{{{fewest['probe']}}} and the augmented control {{{fewest['baseline_augmented']}}}."
         )
     if "probe_accuracy_sd" in numbers and "baseline_accuracy_sd" in numbers:
         less = numbers["probe_accuracy_sd"] < numbers["baseline_accuracy_sd"]
         sentences.append(
-            f"Between draws it varies {'less' if less else 'no less'} than the baseline: a standard "
+            f"Between draws the probe varies {'less' if less else 'no less'} than the baseline: a standard "
             "deviation of {probe_accuracy_sd:.2%} against {baseline_accuracy_sd:.2%}."
         )
     return " ".join(sentences)
@@ -120,37 +132,31 @@ def reading(numbers: Numbers) -> str:
 
 def discussion(numbers: Numbers) -> str:
     """What the comparison means."""
-    gain, share = "baseline_augmented_less_baseline_difference", ""
-    if numbers[gain] > 0 and numbers["probe_less_baseline_difference"] > numbers[gain]:
-        share = (
-            " Most of what separates the probe from the plain baseline is thus bought by "
-            "augmentation."
-            if numbers[gain] > 0.5 * numbers["probe_less_baseline_difference"]
-            else " That is the smaller part of what separates the probe from the plain baseline."
-        )
     paragraphs = [
         "**What pre-training buys.** Against the plain baseline the probe gains "
         "{probe_less_baseline_difference:+.1f} points; augmentation without pre-training gains "
-        f"{{{gain}:+.1f}}.{share} Against the augmented control the probe is "
-        f"{_against(numbers, 'probe', 'baseline_augmented')} "
+        "{baseline_augmented_less_baseline_difference:+.1f}, and the same probe on an encoder that was "
+        "never trained reaches {probe_untrained_accuracy_mean:.1%}. The probe is "
+        f"{_against(numbers, 'probe', 'baseline_augmented')} the augmented control "
         "({probe_less_baseline_augmented_difference:+.1f} points, ahead on "
-        "{probe_less_baseline_augmented_wins} of {compared_draws} draws).",
+        "{probe_less_baseline_augmented_wins} of {compared_draws} draws)."
+        f"{_few_labels(numbers)}",
         "**Probe or fine-tuning.** Fine-tuning is "
         f"{_against(numbers, 'finetune', 'probe')} the probe "
         "({finetune_less_probe_difference:+.1f} points, ahead on {finetune_less_probe_wins} of "
         "{compared_draws} draws) and "
         f"{_against(numbers, 'finetune', 'baseline_augmented')} the augmented control "
         "({finetune_less_baseline_augmented_difference:+.1f} points). These two share network, labels "
-        "and views, and each has the epochs, learning rates and dropout that suited it best on "
-        "validation images; fine-tuning also keeps its batch norm frozen and starts from the probe's "
-        "head. So this last difference is between two good recipes, one with pre-training and one "
-        "without, and not the effect of a single change.",
+        "and views, and each has the epochs, learning rates and dropout that did best on validation "
+        "images among the few that were tried; fine-tuning also keeps its batch norm frozen and "
+        "starts from the probe's head. So this last difference is between two good recipes, one "
+        "with pre-training and one without, and not the effect of a single change.",
         "**What the views teach.** SimCLR learns to overlook what its views change. Rotations of up to "
         "{pretrain_rotation:.0f}° and crops may so hide a small stroke that tells two classes apart; "
         "@fig-probe-confusion shows the pairs that stay confused. The views of the control were chosen "
-        "on validation images and those of pre-training are the source's, which favours the control. "
-        "Gentler views, other crops, a deeper encoder and classifiers that use the unlabelled images a "
-        "second time are the directions that the source leaves open, and we do too.",
+        "on validation images, while those of pre-training follow the source, which favours the control. A "
+        "deeper encoder, other views and other numbers of labels are what the source leaves open; "
+        "classifiers that use the unlabelled images a second time are what it does not try.",
     ]
     return "\n\n".join(paragraphs)
 
@@ -158,11 +164,9 @@ def discussion(numbers: Numbers) -> str:
 def why(verdicts: pd.DataFrame) -> str:
     """How many claims hold, and for each that does not what we think is the reason."""
     count = verdicts.holds.value_counts()
-    lines = [
-        f"Of {len(verdicts)} claims {count.get(HOLDS, 0)} hold here, {count.get(FAILS, 0)} do not"
-        + (f" and {count[MISSING]} are not measured in this build" if MISSING in count else "")
-        + "."
-    ]
+    others = {FAILS: "do not", OPEN: "cannot be decided", MISSING: "are not measured in this build"}
+    told = [f"{count[verdict]} {words}" for verdict, words in others.items() if verdict in count]
+    lines = [f"Of {len(verdicts)} claims {count.get(HOLDS, 0)} hold here{_listed(told)}."]
     failing = verdicts[verdicts.holds == FAILS]
     if len(failing):
         lines.append("Why those that do not hold may not:")
@@ -187,11 +191,16 @@ def statement(collected: Mapping) -> str:
 
 
 def _against(numbers: Numbers, a: str, b: str) -> str:
-    """ "better than", "worse than" or "not to be told from", by the paired interval."""
+    """ "better than", "worse than" or "indistinguishable from", by the paired interval."""
     low, high = (numbers.get(f"{a}_less_{b}_{side}") for side in ("low", "high"))
     if low is None or high is None or low != low:  # missing, or NaN: a single draw
-        return "compared on too few draws with"
-    return "better than" if low > 0 else "worse than" if high < 0 else "not to be told from"
+        return "on too few draws to be told from"
+    return "better than" if low > 0 else "worse than" if high < 0 else "indistinguishable from"
+
+
+def _listed(parts: list[str]) -> str:
+    """ ", a", " and b" and so on, to go on a sentence."""
+    return "".join(f"{' and' if part == parts[-1] else ','} {part}" for part in parts)
 
 
 def _cap(text: str) -> str:

@@ -10,6 +10,7 @@ from simclr.charts import (
 )
 from simclr.curves import (
     alignment_uniformity,
+    gains,
     learning_curve,
     pretraining_losses,
     training_history,
@@ -24,6 +25,7 @@ __all__ = [
     "confusion",
     "costs",
     "embedding_map",
+    "gains",
     "label_draw",
     "learning_curve",
     "method_dots",

@@ -42,9 +42,11 @@ COLUMNS = [
 METHODS = {
     "baseline": "baseline",
     "baseline_augmented": "baseline",
+    "probe_untrained": "probe",
     "probe": "probe",
     "finetune": "finetune",
 }  # method -> the stage that makes it
+PRETRAINED = ("probe", "finetune")  # those that rest on the pre-trained encoder
 BEFORE = {
     "baseline": (),
     "pretrain": (),
@@ -223,7 +225,7 @@ def read_results(folder: Path, variant: str) -> pd.DataFrame:
                     dataset=stamp["params"]["dataset"],
                     method=method,
                     variant=variant,
-                    pretrain_seed=None if stage == "baseline" else seed,
+                    pretrain_seed=seed if method in PRETRAINED else None,
                     draw=draw,
                     params_hash=stamp["params_hash"],
                 )
