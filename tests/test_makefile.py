@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from simclr import paths, pipeline
+from simclr import paths, pipeline, results
 
 STAGES = list(pipeline.NOTEBOOKS)
 EXPORTS = ["report html", "report pdf"]
@@ -246,8 +246,8 @@ def test_the_makefile_knows_the_modules_that_the_pipeline_hashes():
     found = re.findall(r"^\$\(eval \$\(call stage,(.*)\)\)$", text, re.M)
     for name, notebook, modules, *before in (line.split(",") for line in found):
         assert notebook == pipeline.NOTEBOOKS[name]
-        assert set(modules.split()) == set(pipeline.CODE[name])
-        assert set(" ".join(before).split()) == set(pipeline.BEFORE[name])
+        assert set(modules.split()) == set(results.CODE[name])
+        assert set(" ".join(before).split()) == set(results.BEFORE[name])
     assert [line.split(",")[0] for line in found] == STAGES
 
 

@@ -306,7 +306,7 @@ def test_title_names_another_dataset(tmp_path):
     book.metadata["papermill"] = {"parameters": {"dataset": "fashion-mnist"}}
     nbformat.write(book, file := tmp_path / "06_comparison.ipynb")
     title = report.collect([file]).metadata["title"]
-    assert title == "How well can Fashion-MNIST images be classified with 100 labels?"
+    assert title == "How well can articles of clothing be classified with 100 labels?"
     assert report.collect([file], title="Mine").metadata["title"] == "Mine"
 
 

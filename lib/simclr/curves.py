@@ -73,7 +73,7 @@ def gains(differences: pd.DataFrame) -> Figure:
         text = f"{name(method)}  {middle.iloc[-1]:+.1f}".replace("-", "−")
         ends.append((middle.iloc[-1], text, c))
     ax.set(
-        xlabel="Labelled images", ylabel=f"Less {name(differences.b.iloc[0])}\n(percentage points)"
+        xlabel="Labelled images", ylabel=f"Over {name(differences.b.iloc[0])}\n(percentage points)"
     )
     if len(sizes) <= 12:
         ax.set_xticks(sizes)

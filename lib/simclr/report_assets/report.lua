@@ -238,9 +238,11 @@ else
       columns[i] = prose and math.max(3, math.floor(math.sqrt(width) + 0.5)) .. 'fr' or 'auto'
       aligns[i] = simple.aligns[i] == 'AlignRight' and 'right' or 'left'
     end
-    return call('tabular', { quoted(div.attributes.number), '(' .. table.concat(columns, ', ') .. ',)',
-      '(' .. table.concat(aligns, ', ') .. ',)', '(' .. table.concat(cells, ', ') .. ',)' },
-      typst(caption), div.identifier)
+    local made = call('tabular', { quoted(div.attributes.number),
+      '(' .. table.concat(columns, ', ') .. ',)', '(' .. table.concat(aligns, ', ') .. ',)',
+      '(' .. table.concat(cells, ', ') .. ',)' }, typst(caption), div.identifier)
+    -- no figure floats into the middle of a long table
+    return #simple.rows > 8 and { raw '#place.flush()', made } or made
   end
 
   function shapes.equation(div)
