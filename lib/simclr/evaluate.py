@@ -92,7 +92,7 @@ def over_draws(
             about = {"method": method, "draw": k, **result.rows.iloc[-1].to_dict()}
             stage.save_classifier(method, whole(model), about)
         result.save(stage.draw_file(method, k))
-        rounds, ended = -(-len(todo) // workers), max(1, done // workers)
+        rounds, ended = -(-len(todo) // workers), -(-done // workers)
         left = (time.perf_counter() - start) / ended * (rounds - ended)
         progress(
             f"{method}  draw {already + done}/{len(settings.draws)}"
