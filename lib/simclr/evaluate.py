@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from joblib import Parallel, cpu_count, delayed
-from scipy import stats
+from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from simclr import data
@@ -253,5 +253,6 @@ def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float
     mean = float(values.mean())
     if len(values) < 2:
         return mean, float("nan"), float("nan")
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    error = values.std(ddof=1) / len(values) ** 0.5
+    half = stdtrit(len(values) - 1, (1 + confidence) / 2) * error  # Student's t, its quantile
     return mean, mean - half, mean + half

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
 from simclr import device as devices
@@ -119,6 +117,9 @@ def embedding_map(h: Tensor, seed: int = 0) -> np.ndarray:
     Returns:
         (N, 2); distances between far groups mean nothing.
     """
+    from sklearn.decomposition import PCA  # a third of the start of a process that fits draws
+    from sklearn.manifold import TSNE
+
     components = min(50, *h.shape)
     reduced = PCA(components, random_state=seed).fit_transform(h.cpu().numpy())
     perplexity = min(30, (len(h) - 1) / 3)
