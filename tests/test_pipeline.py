@@ -488,7 +488,7 @@ def test_a_log_holds_a_live_line_once_a_minute_and_at_its_end(capsys, monkeypatc
 # the key by their checksums.
 NOT_NUMERIC = {
     *("params", "paths", "errors", "results", "display", "plots", "figstyle", "pictures"),
-    *("curves", "charts"),
+    *("curves", "charts", "files"),
     *("diagrams", "narrative", "provenance", "report", "fetch"),
 }
 # supervised imports probe for fine-tuning's head; the baseline does without, as is tested below.

@@ -295,9 +295,11 @@ def test_command_builds_both(built, tmp_path, monkeypatch):
 
 def test_folder_of_the_report():
     runs = report.paths.RUNS
-    assert report.report_folder("full", "source", runs) == report.paths.REPORTS
-    assert report.report_folder("quick", "source", runs) == runs / "quick" / "source" / "report"
-    elsewhere = report.report_folder("full", "source", Path("/somewhere/runs-verify"))
+    assert report.paths.report_folder("full", "source", runs) == report.paths.REPORTS
+    assert (
+        report.paths.report_folder("quick", "source", runs) == runs / "quick" / "source" / "report"
+    )
+    elsewhere = report.paths.report_folder("full", "source", Path("/somewhere/runs-verify"))
     assert elsewhere == Path("/somewhere/runs-verify/full/source/report")
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from simclr import params, paths, provenance, verify
 from simclr.errors import UserError
-from simclr.results import BEFORE, code_digests, read_json, report_folder, write_json
+from simclr.files import read_json, write_json
+from simclr.results import BEFORE, code_digests
 
 NOTEBOOKS = {
     "baseline": "01_baseline",
@@ -42,7 +43,7 @@ class Build:
         self.variant, self.runs = variant, paths.ROOT / runs
         self.run_dir = f"{runs}/{profile}/{variant}"
         self.folder = paths.ROOT / self.run_dir
-        self.report = report_folder(profile, variant, self.runs)
+        self.report = paths.report_folder(profile, variant, self.runs)
 
     def stamp(self, stage: str) -> dict:
         return read_json(self.folder / stage / "stage.json")

@@ -13,9 +13,9 @@ from simclr import device as devices
 from simclr import loss as losses
 from simclr.augment import Views, to_float
 from simclr.errors import UserError
+from simclr.files import write_atomically
 from simclr.model import Encoder, projection_head
 from simclr.params import PretrainParams
-from simclr.results import write_atomically
 
 # The same validation views every epoch: the curve moves by learning alone.
 VALIDATION_SEED = 1_000_000

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from simclr import device as devices
 from simclr.augment import to_float
 from simclr.errors import UserError
+from simclr.files import write_atomically
 from simclr.model import Classifier, Encoder
 from simclr.params import ProbeParams
-from simclr.results import DAMAGED, write_atomically
+from simclr.results import DAMAGED
 
 _BATCH = 1000
 

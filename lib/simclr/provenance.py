@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from simclr import data, device, paths
+from simclr.files import read_json
 from simclr.params import Params
-from simclr.results import read_json
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 

@@ -24,8 +24,8 @@ import typst
 
 from simclr import paths
 from simclr.errors import UserError
+from simclr.files import write_atomically
 from simclr.params import DATASET_NAMES, THINGS
-from simclr.results import report_folder, write_atomically
 
 ASSETS = Path(__file__).with_name("report_assets")
 BIBLIOGRAPHY = paths.NOTEBOOKS / "references.bib"
@@ -219,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
     note = ", ".join(f"{name} “{value}”" for name, value, usual in named if value != usual)
     try:
         report = collect(find_notebooks(*where), note=note and f"Built with {note}")
-        file = report_folder(*where) / f"report.{chosen.kind}"
+        file = paths.report_folder(*where) / f"report.{chosen.kind}"
         {"html": write_html, "pdf": write_pdf}[chosen.kind](report, file)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

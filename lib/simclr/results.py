@@ -5,11 +5,7 @@ what it is made with, `stage.json` that it is complete; both are written by `pip
 """
 
 import hashlib
-import json
-import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile
@@ -23,8 +19,9 @@ from torch import nn
 
 from simclr import paths
 from simclr.errors import UserError
+from simclr.files import read_json, write_atomically, write_csv, write_json  # noqa: F401 - notebooks use them from here
 from simclr.model import Classifier, Encoder
-from simclr.params import SOURCE, Params
+from simclr.params import Params
 
 COLUMNS = [
     "dataset",
@@ -67,38 +64,6 @@ DAMAGED = (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error)
 EXPLORE = "explore"  # where a notebook run by hand with other parameters writes
 
 
-@contextmanager
-def write_atomically(file: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `file`; rename it to `file` if the block ends well."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp{file.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(file: Path, content: dict) -> None:
-    with write_atomically(file) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_csv(file: Path, table: pd.DataFrame) -> None:
-    with write_atomically(file) as temporary:
-        table.to_csv(temporary, index=False)
-
-
-def read_json(file: Path) -> dict:
-    """The JSON object in `file`; {} where there is no file."""
-    try:
-        return json.loads(file.read_text())
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise UserError(f"{file}: not valid JSON ({error}); delete it and make it again") from None
-
-
 @dataclass(frozen=True)
 class Draw:
     """One method on one label draw.
@@ -139,12 +104,6 @@ class Draw:
                 return cls(**tables, probabilities=saved["probabilities"])
         except DAMAGED as error:
             raise UserError(f"{file}: cannot be read ({error}); delete it") from None
-
-
-def report_folder(profile: str, variant: str, runs: Path) -> Path:
-    """Where a report goes: reports/ for what is committed, beside its run for any other."""
-    committed = (profile, variant, runs.resolve()) == ("full", SOURCE, paths.RUNS)
-    return paths.REPORTS if committed else runs / profile / variant / "report"
 
 
 def code_digests(stage: str) -> list[str]:

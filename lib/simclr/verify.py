@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from simclr.errors import UserError
-from simclr.results import read_json
+from simclr.files import read_json
 
 # The first pattern that a number's name matches decides. The same machine, thread count and
 # versions give the same numbers; the tolerances allow for other arithmetic (bf16, other kernels).
