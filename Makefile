@@ -51,8 +51,9 @@ ARGS := --profile $(PROFILE) --variant $(VARIANT)$(if $(filter-out runs,$(RUNS))
 PY := .venv/bin/python
 
 # What a shell may carry from another environment (venv, conda, pip and uv settings) stays outside;
-# what says how to reach a package index stays.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX JUPYTER_PATH
+# what says how to reach a package index stays. (A shell that forbids .pyc files would have every process
+# compile torch again.)
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV CONDA_PREFIX JUPYTER_PATH
 NETWORK := %INDEX %INDEX_URL %FIND_LINKS %HOST %PROXY %CERT %TLS %TIMEOUT %RETRIES %OFFLINE \
 	%CACHE_DIR %CONFIG_FILE
 unexport $(filter-out $(NETWORK),$(filter PIP_% UV_%,$(.VARIABLES)))
@@ -116,8 +117,8 @@ $(R)/data.stamp: params/$(PROFILE)/common.yaml $(VARIANT_FILE) | $(INSTALLED)
 # A run compares contents first: where only times changed (a comment in common.yaml, say) it renews
 # stage.json and executes nothing. Else it writes the executed notebook, and stage.json last. So the
 # notebook's recipe always gets its turn after a run, and redraws only what is older than its looks.
-LOOKS := $(patsubst %,lib/simclr/%,plots.py curves.py charts.py pictures.py diagrams.py figstyle.py \
-	narrative.py display.py report.mplstyle)
+LOOKS := $(patsubst %,lib/simclr/%,evaluate.py plots.py curves.py charts.py pictures.py diagrams.py \
+	figstyle.py narrative.py display.py report.mplstyle)
 define stage
 .PHONY: $(1)
 $(1): $(R)/$(1)/$(2).ipynb
@@ -131,13 +132,13 @@ EXECUTED += $(R)/$(1)/$(2).ipynb
 endef
 
 baseline: ## 01: train on the labelled images alone, without and with augmentation
-$(eval $(call stage,baseline,01_baseline,data augment model supervised evaluate device))
+$(eval $(call stage,baseline,01_baseline,data augment model supervised measure device))
 pretrain: ## 02: SimCLR pre-training, without labels
 $(eval $(call stage,pretrain,02_pretrain,data augment model loss pretrain device))
 probe: ## 03: linear probe on the frozen encoder
-$(eval $(call stage,probe,03_probe,data model probe evaluate,pretrain))
+$(eval $(call stage,probe,03_probe,data model probe measure device,pretrain))
 finetune: ## 04: fine-tuning of the whole encoder
-$(eval $(call stage,finetune,04_finetune,data augment model supervised probe evaluate device,pretrain probe))
+$(eval $(call stage,finetune,04_finetune,data augment model supervised probe measure device,pretrain))
 # A notebook that is drawn again may give its numbers other names: what quotes them is told again.
 $(R)/comparison/06_comparison.ipynb: $(EXECUTED)
 comparison: ## 06: every method side by side; trains nothing
@@ -152,6 +153,8 @@ plan: $(INSTALLED) ## say what `make report` would do and about how long it take
 	@$(PY) -m simclr.pipeline plan $(ARGS)
 html: $(REPORT)/report.html ## the report as one self-contained HTML file
 pdf: $(REPORT)/report.pdf ## the report as PDF
+# An interrupted verification goes on; one that came to its end is done anew.
+VERIFIED := runs-verify/$(PROFILE)/$(VARIANT)
 $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) $(R)/comparison/stage.json \
 		lib/simclr/report.py $(wildcard lib/simclr/report_assets/*) notebooks/references.bib \
 		| $(REPORT)/results.csv
@@ -160,6 +163,9 @@ $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) $(R)
 $(REPORT)/results.csv: | $(R)/comparison/stage.json
 	@[ -e $@ ] || $(PY) -m simclr.pipeline run comparison $(ARGS)
 verify: ## rebuild in runs-verify/ and compare, number by number, with the report that is there
+	@[ -e $(REPORT)/results.csv ] || \
+		{ echo "error: there is no $(REPORT)/results.csv to compare with; run make report first"; exit 2; }
+	@[ ! -e $(VERIFIED)/comparison/stage.json ] || rm -rf $(VERIFIED)
 	@$(MAKE) --no-print-directory RUNS=runs-verify html pdf
 	$(PY) -m simclr.pipeline verify --profile $(PROFILE) --variant $(VARIANT) --runs runs-verify \
 		--against $(REPORT)

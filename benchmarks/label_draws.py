@@ -22,7 +22,9 @@ def fit(draw: int, threads: int) -> None:
     """One classifier on 100 random images, with this many threads."""
     torch.set_num_threads(threads)
     devices.keep_memory()
-    settings = params.load("baseline").model_copy(update={"augmented_epochs": EPOCHS})
+    settings = params.load("baseline").model_copy(
+        update={"augmented_epochs": EPOCHS, "augmented_min_steps": 1}
+    )
     generator = torch.Generator().manual_seed(draw)
     images = torch.randint(0, 256, (LABELS, 28, 28), generator=generator, dtype=torch.uint8)
     supervised.from_scratch(settings, augmented=True)(images, torch.arange(LABELS) % 10, draw)

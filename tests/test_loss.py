@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from simclr.loss import alignment, nt_xent, uniformity
-from simclr.pretrain import chance_loss
+from simclr.loss import alignment, chance_loss, nt_xent, uniformity
 
 
 def projections(n=5, size=6, seed=0):

@@ -217,7 +217,15 @@ def test_a_new_lock_updates_and_a_moved_checkout_installs_anew(tree: Tree):
 
 def test_other_environments_stay_outside_and_the_package_index_does_not(tree: Tree):
     foreign = dict.fromkeys(
-        ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "UV_SYSTEM_PYTHON"], "foreign"
+        [
+            "PYTHONPATH",
+            "PYTHONHOME",
+            "PYTHONDONTWRITEBYTECODE",
+            "VIRTUAL_ENV",
+            "PIP_TARGET",
+            "UV_SYSTEM_PYTHON",
+        ],
+        "foreign",
     )
     # PROFILE and VARIANT are common names: only the command line sets ours.
     own = {"PIP_INDEX_URL": "kept", "UV_DEFAULT_INDEX": "kept", "PROFILE": "x", "VARIANT": "x"}
@@ -355,7 +363,14 @@ def test_verify_rebuilds_in_another_folder(built: Tree):
     assert asked == ["data", *(f"run {s}" for s in STAGES), *EXPORTS, "verify"]
     assert built.calls()[-1].endswith("--runs runs-verify --against reports")
     assert (built.root / "runs-verify/full/source/report/report.html").exists()
+    assert built.asked("verify") == asked  # from nothing each time
     assert built.asked("report") == []
+
+
+def test_verify_needs_a_report_to_compare_with(tree: Tree):
+    refused = tree.make("verify")
+    assert refused.returncode == 2 and tree.calls() == []
+    assert "there is no reports/results.csv to compare with" in refused.stdout
 
 
 def test_clean_leaves_the_report_the_data_and_other_profiles(built: Tree):

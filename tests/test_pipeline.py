@@ -10,9 +10,10 @@ from types import SimpleNamespace
 
 import papermill
 import pytest
+import torch
 from nbclient.exceptions import DeadKernelError
 
-from simclr import estimate, params, paths, pipeline, provenance
+from simclr import estimate, measure, params, paths, pipeline, provenance
 from simclr.errors import UserError
 from simclr.results import BEFORE, CODE, read_json, write_json
 
@@ -147,7 +148,10 @@ def test_an_unchanged_stage_gets_a_new_time_for_make(project: Project):
 
 def test_a_stage_needs_those_before_it(project: Project, capsys):
     said = refusal(capsys, "run", "finetune", "--profile", "smoke")
-    assert said == "pretrain is not built yet and is needed here: run `make pretrain` first"
+    assert (
+        said
+        == "pretrain is not built yet and is needed here: run `make pretrain PROFILE=smoke` first"
+    )
     assert project.notebooks.ran == []
 
 
@@ -155,8 +159,8 @@ def test_changed_parameters_run_their_stage_and_what_follows(project: Project):
     project.build()
     project.change("probe", "l2: 0.001", "l2: 0.01")
     (project.folder("probe") / "draws" / "old.npz").touch()
-    assert project.build() == ["probe", "finetune", "comparison"]
-    assert project.notebooks.found[-3] == {"params.json"}  # the folder was cleared
+    assert project.build() == ["probe", "comparison"]
+    assert project.notebooks.found[-2] == {"params.json"}  # the folder was cleared
     assert project.stamp("probe")["params"]["l2"] == 0.01
 
 
@@ -171,6 +175,8 @@ def test_changed_comments_run_nothing(project: Project):
     [
         ("loss", ["pretrain", "probe", "finetune", "comparison"]),
         ("supervised", ["baseline", "finetune", "comparison"]),
+        ("measure", ["baseline", "probe", "finetune", "comparison"]),
+        ("evaluate", ["comparison"]),
         ("claims", ["comparison"]),
         ("plots", []),
         ("narrative", []),
@@ -207,11 +213,11 @@ def test_a_variant_reuses_what_it_does_not_change(project: Project, capsys):
     project.variant("probe:\n  l2: 0.01\n")
     before = project.stamp("probe")
     capsys.readouterr()
-    assert project.build("--variant", "mine") == ["probe", "finetune", "comparison"]
+    assert project.build("--variant", "mine") == ["probe", "comparison"]
     said = capsys.readouterr().out
     assert "baseline: the same as runs/smoke/source/baseline, reused" in said
     assert "pretrain: the same as runs/smoke/source/pretrain, reused" in said
-    for stage in ("baseline", "pretrain"):
+    for stage in ("baseline", "pretrain", "finetune"):
         assert project.stamp(stage, "mine") == project.stamp(stage)
         copies = [project.folder(stage, variant) / "draws/0.npz" for variant in ("source", "mine")]
         assert copies[0].read_text() == copies[1].read_text()
@@ -333,7 +339,7 @@ def test_an_interrupted_run_starts_anew_when_something_changed(project: Project,
 
 def test_a_redrawn_stage_keeps_its_stamp_and_what_it_trained(project: Project, capsys):
     assert refusal(capsys, "render", "baseline", "--profile", "smoke") == (
-        "baseline is not built: run `make baseline` first"
+        "baseline is not built: run `make baseline PROFILE=smoke` first"
     )
     project.main("run", "baseline")
     before = (project.folder("baseline") / "stage.json").read_bytes()
@@ -408,7 +414,8 @@ def test_the_plan_of_a_variant_says_what_it_reuses(project: Project, capsys, mon
     said = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
     assert said["pretrain"] == "the same as runs/smoke/source/pretrain"
     assert said["baseline"] == "the same as runs/smoke/source/baseline"
-    assert all(said[stage].startswith("about ") for stage in ("probe", "finetune", "comparison"))
+    assert said["finetune"] == "the same as runs/smoke/source/finetune"
+    assert all(said[stage].startswith("about ") for stage in ("probe", "comparison"))
 
 
 def test_a_comparison_is_not_that_of_another_variant(project: Project):
@@ -418,12 +425,22 @@ def test_a_comparison_is_not_that_of_another_variant(project: Project):
     assert project.build("--variant", "mine") == ["comparison"]
 
 
-def test_the_work_of_few_labels_counts_the_steps_that_are_added():
+def test_the_work_of_few_labels_counts_the_steps_that_are_added(monkeypatch):
+    monkeypatch.setattr(estimate, "_turns", lambda settings: 1)
     settings = params.load("finetune", "smoke")
     one = settings.model_copy(update={"n_labels": [10], "draws": [0], "min_steps": 40})
     more = one.model_copy(update={"min_steps": 50})
     added = estimate.work("finetune", more) - estimate.work("finetune", one)
     assert added == pytest.approx(10 * (50 - 40))
+
+
+def test_cores_that_draws_leave_idle_are_counted(monkeypatch):
+    """A draw has one thread of those that the speed was measured with."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(measure, "workers", lambda device, draws: min(draws, 4))
+    settings = params.load("probe", "smoke").model_copy(update={"device": "cpu"})
+    for draws, turns in [(1, 4), (4, 4), (5, 8), (8, 8), (10, 12)]:
+        assert estimate._turns(settings.model_copy(update={"draws": list(range(draws))})) == turns
 
 
 def test_the_full_plan_takes_longer_than_the_others():
@@ -485,10 +502,10 @@ def test_a_log_holds_a_live_line_once_a_minute_and_at_its_end(capsys, monkeypatc
 # ---- what a stage rests on -----------------------------------------------------------------------
 
 # They hand on, draw, tell or check, and compute nothing that a report quotes; fetch's bytes are in
-# the key by their checksums.
+# the key by their checksums. What evaluate computes is computed anew whenever a notebook is drawn.
 NOT_NUMERIC = {
     *("params", "paths", "errors", "results", "display", "plots", "figstyle", "pictures"),
-    *("curves", "charts", "files"),
+    *("curves", "charts", "files", "evaluate"),
     *("diagrams", "narrative", "provenance", "report", "fetch"),
 }
 # supervised imports probe for fine-tuning's head; the baseline does without, as is tested below.
@@ -533,7 +550,7 @@ def hashed(stage: str) -> set[str]:
 def test_a_stages_key_holds_every_module_that_shapes_its_numbers(stage: str):
     needed = resting_on(stage) - NOT_USED.get(stage, set())
     assert needed - hashed(stage) == set()
-    assert set(CODE[stage]) <= resting_on(stage)  # and none that it does not use
+    assert set(CODE[stage]) - {"evaluate"} <= resting_on(stage)  # and none that it does not use
 
 
 def test_the_baseline_uses_nothing_of_the_probe():
@@ -570,7 +587,8 @@ def test_make_draws_again_for_every_module_that_draws():
         waiting |= new - found
     rule = re.search(r"^LOOKS := (.*?\n\t.*)$", (paths.ROOT / "Makefile").read_text(), re.M)
     listed = set(re.findall(r"(\w+)\.py", rule[1]))
-    assert listed == (found | {"narrative", "display"}) - {"paths", "errors", "params"}
+    handing_on = {"paths", "errors", "params", "results", "files"}
+    assert listed == (found | {"narrative", "display"}) - handing_on
 
 
 @pytest.mark.parametrize("stage", STAGES)

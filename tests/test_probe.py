@@ -147,12 +147,27 @@ def test_classifier_is_the_head_on_the_features(encoder):
     torch.testing.assert_close(whole(to_float(images)), head(h), rtol=1e-5, atol=1e-4)
 
 
+def test_an_untrained_encoder_gets_the_images_statistics_and_keeps_its_weights():
+    torch.manual_seed(0)
+    encoder = Encoder()
+    before = {name: value.clone() for name, value in encoder.named_parameters()}
+    x = to_float(pictures(40))
+    found = probe.with_statistics(encoder, pictures(40))
+    assert found is encoder and not any(part.training for part in encoder.modules())
+    assert all(torch.equal(value, before[name]) for name, value in encoder.named_parameters())
+    first = encoder.layers.conv1(x)
+    norm = encoder.layers.norm1
+    torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, first.var((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
 def test_maps_are_made_once(encoder, tmp_path, monkeypatch):
     file = tmp_path / "maps.npz"
     monkeypatch.setattr(probe, "embedding_map", lambda h: h[:, :2].numpy())
-    first = probe.maps(file, [encoder, Encoder()], pictures())
+    both = [features(network, pictures()) for network in (encoder, Encoder())]
+    first = probe.maps(file, both)
     monkeypatch.setattr(probe, "embedding_map", lambda h: pytest.fail("made again"))
-    again = probe.maps(file, [encoder, Encoder()], pictures())
+    again = probe.maps(file, both)
     assert [m.shape for m in first] == [(12, 2), (12, 2)]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], first[1])
@@ -186,5 +201,5 @@ def test_features_leave_the_device_before_they_become_float64():
 def test_a_damaged_map_is_named(tmp_path):
     file = tmp_path / "map.npz"
     file.write_bytes(b"no map")
-    with pytest.raises(UserError, match=r"map\.npz: cannot be read .*; delete it"):
-        probe.maps(file, [], pictures())
+    with pytest.raises(UserError, match=r"map\.npz: cannot be read .*; delete it and run"):
+        probe.maps(file, [])

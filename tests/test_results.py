@@ -113,7 +113,9 @@ def test_a_spoilt_draw_is_one_line(tmp_path: Path, spoil: str):
     else:
         spoilt = {"truncated": content[: len(content) // 2], "garbage": b"x" * 500, "empty": b""}
         file.write_bytes(spoilt[spoil])
-    with pytest.raises(UserError, match=r"a\.npz: cannot be read .*; delete it"):
+    with pytest.raises(
+        UserError, match=r"a\.npz: cannot be read .*; delete .* and build the stage again"
+    ):
         results.Draw.load(file)
 
 
@@ -172,13 +174,23 @@ def test_exploring_before_anything_is_built(root, probe_settings):
 
 def test_an_earlier_stage_that_is_not_built_is_named(root, probe_settings):
     stage = results.Stage("probe", RUN, probe_settings)
-    with pytest.raises(UserError, match="pretrain: not built yet; run `make pretrain` first"):
+    with pytest.raises(
+        UserError, match="pretrain: not built yet; run `make pretrain PROFILE=smoke` first"
+    ):
         stage.before("pretrain")
     results.write_json(root / RUN / "pretrain" / "params.json", {})  # begun is not built
     with pytest.raises(UserError, match="make pretrain"):
         stage.before("pretrain")
     folder = mark_built(root, "pretrain", params.load("pretrain", "smoke"))
     assert stage.before("pretrain") == folder
+
+
+@pytest.mark.parametrize(("name", "value"), [("dataset", "kmnist"), ("balanced", False)])
+def test_an_earlier_stage_of_other_data_is_refused(root, probe_settings, name, value):
+    mark_built(root, "pretrain", params.load("pretrain", "smoke"))
+    stage = results.Stage("probe", RUN, probe_settings.model_copy(update={name: value}))
+    with pytest.raises(UserError, match=f"^{name}: {value!r} here, but .*pretrain was built with"):
+        stage.before("pretrain")
 
 
 def test_numbers_that_are_none_are_left_out(root, probe_settings):
@@ -253,8 +265,8 @@ def test_weights_that_are_none_of_this_network(tmp_path: Path, network, spoil: s
     assert str(file) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_weights_that_are_not_there_name_the_make_target(tmp_path: Path):
-    with pytest.raises(UserError, match=r"no such file; run `make probe` first"):
+def test_weights_that_are_not_there_name_the_command(tmp_path: Path):
+    with pytest.raises(UserError, match=r"no such file; `make report` builds it"):
         results.load_classifier(str(tmp_path / "probe" / "classifier-probe.safetensors"))
 
 
@@ -265,7 +277,9 @@ def test_weights_that_are_not_there_name_the_make_target(tmp_path: Path):
 def run_folder(root: Path) -> Path:
     """A run of all methods on draws 0 and 2, the control's numbers unlike the baseline's."""
     for stage in ("baseline", "pretrain", "probe", "finetune"):
-        mark_built(root, stage, params.load(stage, "smoke"))
+        settings = params.load(stage, "smoke")
+        chosen = {"draws": [0, 2]} if stage != "pretrain" else {}
+        mark_built(root, stage, settings.model_copy(update=chosen))
     for position, (method, stage) in enumerate(results.METHODS.items()):
         for k in (0, 2):
             file = root / RUN / stage / "draws" / f"{method}-{k:03d}.npz"
@@ -293,7 +307,8 @@ def test_the_results_table(run_folder: Path):
     assert table.pretrain_seed[~pretrained].isna().all()
     for stage in ("baseline", "probe", "finetune"):
         of_stage = table.method.map(results.METHODS) == stage
-        assert set(table.params_hash[of_stage]) == {params.load(stage, "smoke").hash}
+        stamp = results.read_json(run_folder / stage / "stage.json")
+        assert set(table.params_hash[of_stage]) == {stamp["params_hash"]}
 
 
 def test_the_table_survives_csv(run_folder: Path, tmp_path: Path):
@@ -310,8 +325,15 @@ def test_the_control_is_not_taken_for_the_baseline(run_folder: Path):
     assert not np.array_equal(plain[0].probabilities, control[0].probabilities)
 
 
-def test_a_method_without_results_names_the_make_target(run_folder: Path):
-    for file in (run_folder / "baseline" / "draws").glob("baseline_augmented-*"):
-        file.unlink()
-    with pytest.raises(UserError, match="no results of baseline_augmented; run `make baseline`"):
+def test_a_method_without_results_names_the_command(run_folder: Path):
+    (run_folder / "baseline" / "stage.json").unlink()
+    make = "`make baseline PROFILE=smoke`"
+    with pytest.raises(UserError, match=f"no results of baseline_augmented; run {make} first"):
         results.read_draws(run_folder, "baseline_augmented")
+
+
+def test_a_draw_that_is_missing_is_not_passed_over(run_folder: Path):
+    (run_folder / "probe" / "draws" / "probe-002.npz").unlink()
+    wanted = "probe-002.npz: missing; delete .*probe and run `make probe PROFILE=smoke`"
+    with pytest.raises(UserError, match=wanted):
+        results.read_draws(run_folder, "probe")

@@ -219,6 +219,12 @@ def test_draws_of_one_seed_are_not_those_of_the_next():
     assert len(seeds) == 4
 
 
+def test_the_control_has_its_own_least_number_of_steps():
+    chosen = settings("baseline", augmented_epochs=1, augmented_min_steps=6)
+    lengths = [len(from_scratch(chosen, way)(*labelled(), 0)[1]) for way in (False, True)]
+    assert lengths == [1, 3]  # epochs of two batches
+
+
 def test_only_the_control_is_augmented_and_only_it_has_its_epochs(monkeypatch):
     seen, draw = [], Views.__call__
 

@@ -5,10 +5,12 @@ import time
 import torch
 
 from simclr import device as devices
+from simclr import measure
 from simclr.loss import nt_xent
 from simclr.model import Encoder, projection_head
 from simclr.params import (
     BaselineParams,
+    Evaluated,
     FinetuneParams,
     Params,
     PretrainParams,
@@ -31,8 +33,9 @@ def images_per_second(settings: PretrainParams, batch: int = 256) -> float:
     while steps < 1 or time.perf_counter() - start < 1.0:
         with devices.autocast(device, dtype):
             z = network(x)
-        nt_xent(z).backward()
-        nt_xent(z.detach()).item()  # waits for the device
+        loss = nt_xent(z)
+        loss.backward()
+        loss.item()  # waits for the device
         steps += 1
         if steps == 0:
             start = time.perf_counter()
@@ -45,22 +48,30 @@ def work(stage: str, settings: Params) -> float:
         epoch = 2 * settings.unlabelled_images + 2 * settings.validation_images * FORWARD
         return settings.epochs * epoch
     if isinstance(settings, BaselineParams):
-        return sum(_fits(settings, n) for n in (settings.epochs, settings.augmented_epochs))
+        control = settings.augmented_epochs, settings.augmented_min_steps
+        return _fits(settings, settings.epochs, settings.min_steps) + _fits(settings, *control)
     if isinstance(settings, FinetuneParams):
-        return _fits(settings, settings.epochs)
+        return _fits(settings, settings.epochs, settings.min_steps)
     if isinstance(settings, ProbeParams):
-        features = settings.test_images + 4 * settings.map_images  # of two encoders, shown twice
-        fits = len(settings.draws) * sum(settings.n_labels)
-        return (features + fits) * FORWARD + MAP * settings.map_images
+        encoders = 2  # untrained and pre-trained
+        seen = encoders * (settings.test_images + _turns(settings) * sum(settings.n_labels))
+        return seen * FORWARD + MAP * settings.map_images
     return 0.0
 
 
-def _fits(settings: Training, epochs: int) -> float:
+def _fits(settings: Training, epochs: int, min_steps: int) -> float:
     """Training and testing of one method on every draw and every number of labels."""
     batches = [-(-n // settings.batch_size) for n in settings.n_labels]
     trained = [
-        n * max(epochs, settings.min_steps / b)
-        for n, b in zip(settings.n_labels, batches, strict=True)
+        n * max(epochs, min_steps / b) for n, b in zip(settings.n_labels, batches, strict=True)
     ]
     tested = settings.test_images + (len(trained) - 1) * settings.curve_test_images
-    return len(settings.draws) * (sum(trained) + tested * FORWARD)
+    return _turns(settings) * (sum(trained) + tested * FORWARD)
+
+
+def _turns(settings: Evaluated) -> int:
+    """The draws, or more where they leave cores idle: each has one thread, and some run side by side."""
+    device, _ = devices.pick(settings.device)
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    draws = len(settings.draws)
+    return -(-draws // measure.workers(device, draws)) * threads

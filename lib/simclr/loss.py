@@ -1,5 +1,7 @@
 """NT-Xent, the normalised temperature-scaled cross entropy of SimCLR."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,6 +40,11 @@ def nt_xent(z: Tensor, temperature: float = 0.5) -> Tensor:
     logits = logits.masked_fill(itself, -torch.inf)  # k != i
     positive = torch.arange(2 * n, device=z.device).roll(n)  # i <-> i + N
     return F.cross_entropy(logits, positive)
+
+
+def chance_loss(batch_size: int) -> float:
+    """NT-Xent of a network that tells no two views apart: log(2N - 1)."""
+    return math.log(2 * batch_size - 1)
 
 
 def alignment(z: Tensor) -> Tensor:

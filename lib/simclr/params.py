@@ -91,6 +91,7 @@ class Training(Evaluated):
 class BaselineParams(Training):
     epochs: Count
     augmented_epochs: Count
+    augmented_min_steps: Annotated[int, Field(ge=1, le=100_000)]
     learning_rate: Rate
 
 

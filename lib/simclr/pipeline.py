@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from simclr import params, paths, provenance, verify
+from simclr import data, params, paths, provenance, verify
 from simclr.errors import UserError
 from simclr.files import read_json, write_json
 from simclr.results import BEFORE, code_digests
@@ -38,7 +38,7 @@ class Build:
 
     def __init__(self, profile: str, variant: str, runs: str = "runs") -> None:
         self.params = params.check_all(profile, variant)
-        if not (paths.ROOT / runs).resolve().is_relative_to(paths.ROOT):
+        if not Path(os.path.abspath(paths.ROOT / runs)).is_relative_to(paths.ROOT):
             raise UserError(f"runs: {runs} is not in {paths.ROOT}; give a folder of the project")
         self.variant, self.runs = variant, paths.ROOT / runs
         self.run_dir = f"{runs}/{profile}/{variant}"
@@ -70,18 +70,15 @@ class Build:
 
     def _built_key(self, stage: str) -> str:
         if not self.stamp(stage):
-            raise UserError(
-                f"{stage} is not built yet and is needed here: run `make {stage}` first"
-            )
+            make = paths.target(self.folder, stage)
+            raise UserError(f"{stage} is not built yet and is needed here: run {make} first")
         return self.stamp(stage)["key"]
 
     @cached_property
     def data(self) -> dict:
         """SHA-256 of each file of the data set, which is fetched where it is not there yet."""
-        from simclr.data import prepare  # imports torch, which `check` can do without
-
         settings = self.params["pretrain"]
-        folder = prepare(settings.dataset, settings.data_dir)
+        folder = data.prepare(settings.dataset, settings.data_dir)
         return read_json(folder / "checksums.json")["idx"]
 
 
@@ -106,6 +103,7 @@ def run(build: Build, stage: str) -> None:
         start = time.perf_counter()
         _execute(build, stage)
         if build.key(stage) != key:
+            (folder / "params.json").unlink()  # what it made is of neither code
             raise UserError(f"{stage}: its code changed while it ran; run `make {stage}` again")
         seconds = round(time.perf_counter() - start, 1)
         write_json(folder / "stage.json", stamp | {"seconds": seconds})
@@ -117,7 +115,7 @@ def run(build: Build, stage: str) -> None:
 def render(build: Build, stage: str) -> None:
     """Execute a built stage's notebook again, for its looks: what it trained is read, not redone."""
     if not build.stamp(stage):
-        raise UserError(f"{stage} is not built: run `make {stage}` first")
+        raise UserError(f"{stage} is not built: run {paths.target(build.folder, stage)} first")
     _execute(build, stage)
     if stage == "comparison":
         _publish(build)
@@ -157,6 +155,7 @@ def _execute(build: Build, stage: str) -> None:
     from nbclient.exceptions import DeadKernelError
 
     name, folder = NOTEBOOKS[stage], build.folder / stage
+    shutil.rmtree(folder / "tables", ignore_errors=True)  # of a notebook that had other ones
     partial = folder / f"{name}.partial.ipynb"
     print(f"{stage}: notebooks/{name}.ipynb", flush=True)
     values = build.params[stage].model_dump(mode="json") | {"run_dir": build.run_dir}

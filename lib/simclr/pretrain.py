@@ -75,7 +75,9 @@ def pretrain(
         start = time.perf_counter()
         network.train()
         total = torch.zeros((), device=device)
-        for step, batch in enumerate(_two_views(images, views, params, epoch)):
+        for step, batch in enumerate(
+            _two_views(images, views, params.batch_size, params.seed, epoch)
+        ):
             rate = learning_rate(params, (epoch - 1) * steps + step, steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
@@ -116,11 +118,6 @@ def untrained(seed: int) -> Encoder:
     return Encoder()
 
 
-def chance_loss(batch_size: int) -> float:
-    """NT-Xent of a network that tells no two views apart: log(2N - 1)."""
-    return math.log(2 * batch_size - 1)
-
-
 def learning_rate(params: PretrainParams, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine that reaches 0 after the last step (SGDR, no restart).
 
@@ -135,21 +132,14 @@ def learning_rate(params: PretrainParams, step: int, steps: int) -> float:
     return params.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _generator(device: torch.device, *numbers: int) -> torch.Generator:
-    seed = 0
-    for number in numbers:
-        seed = seed * 1_000_003 + number
-    return torch.Generator(device).manual_seed(seed)
-
-
 def _two_views(
-    images: Tensor, views: Views, params: PretrainParams, epoch: int
+    images: Tensor, views: Views, batch_size: int, seed: int, epoch: int
 ) -> Iterator[Tensor]:
     """The batches of an epoch: (2N, 1, 28, 28), rows i and i + N two views of one image."""
-    generator = _generator(images.device, params.seed, epoch)
+    generator = torch.Generator(images.device).manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(images), generator=generator, device=images.device)
-    full = len(order) // params.batch_size * params.batch_size  # the last partial batch is left out
-    for rows in order[:full].split(params.batch_size):
+    full = len(order) // batch_size * batch_size  # the last partial batch is left out
+    for rows in order[:full].split(batch_size):
         batch = to_float(images[rows])
         yield torch.cat([views(batch, generator), views(batch, generator)])
 
@@ -160,9 +150,8 @@ def _validate(
 ) -> dict[str, float]:
     """Loss, alignment and uniformity of the projections, in eval mode, means over full batches."""
     network.eval()
-    frozen = params.model_copy(update={"seed": VALIDATION_SEED})
     rows = []
-    for batch in _two_views(images, views, frozen, epoch=0):
+    for batch in _two_views(images, views, params.batch_size, VALIDATION_SEED, epoch=0):
         with autocast:
             z = network(batch).float()
         rows.append(
@@ -195,12 +184,12 @@ def _resume(checkpoint: Path, params: PretrainParams, network, optimiser) -> lis
         return []
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        then, history = state["params"], state["history"]
     except Exception:  # torch.load has a different one for every kind of damage
         raise UserError(
             f"{checkpoint}: cannot be read, it may be damaged; delete the file to start again"
         ) from None
-    now, then = params.model_dump(mode="json"), state["params"]
-    for name, value in now.items():
+    for name, value in params.model_dump(mode="json").items():
         if then.get(name) != value:
             raise UserError(
                 f"{checkpoint}: made with {name} = {then.get(name)}, now {name} = {value}; "
@@ -209,8 +198,8 @@ def _resume(checkpoint: Path, params: PretrainParams, network, optimiser) -> lis
     try:
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-    except (RuntimeError, ValueError):
+    except (RuntimeError, ValueError, KeyError):
         raise UserError(
             f"{checkpoint}: made with another network; delete the file to start again"
         ) from None
-    return state["history"]
+    return history

@@ -41,6 +41,28 @@ def features(encoder: Encoder, images: Tensor, dtype: torch.dtype = torch.float3
     return torch.cat(out)
 
 
+@torch.no_grad()
+def with_statistics(encoder: Encoder, images: Tensor) -> Encoder:
+    """Give batch norm the statistics of unlabelled images; the weights stay as they are.
+
+    An encoder that was never trained comes with means of 0 and variances of 1, and would look worse
+    beside a trained one than its weights are.
+
+    Args:
+        images: (N, 28, 28) uint8, on the encoder's device.
+
+    Returns:
+        The same encoder, in eval mode.
+    """
+    norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = None  # the plain mean over batches
+    encoder.train()
+    for batch in images.split(_BATCH):
+        encoder(to_float(batch).to(memory_format=torch.channels_last))
+    return encoder.eval()
+
+
 def fit_linear(h: Tensor, labels: Tensor, l2: float, classes: int = 10) -> nn.Linear:
     """Multinomial logistic regression by L-BFGS, to convergence, so no seed matters.
 
@@ -80,10 +102,11 @@ def fit_linear(h: Tensor, labels: Tensor, l2: float, classes: int = 10) -> nn.Li
 
 
 def probing(settings: ProbeParams, encoder: Encoder) -> Callable:
-    """The probe as a function for `evaluate.over_draws`: images in, a layer on features out."""
+    """The probe as a function for `measure.over_draws`: images in, a layer on features out."""
+    _, dtype = devices.pick(settings.device, settings.precision)
 
     def fit(images: Tensor, labels: Tensor, draw: int) -> tuple[nn.Linear, pd.DataFrame]:
-        head = fit_linear(features(encoder, images), labels, settings.l2)
+        head = fit_linear(features(encoder, images, dtype), labels, settings.l2)
         return head, pd.DataFrame(columns=["epoch", "loss", "accuracy"], dtype=float)
 
     return fit
@@ -96,17 +119,19 @@ def classifier(encoder: Encoder, head: nn.Linear) -> Classifier:
     return whole.eval()
 
 
-def maps(file: Path, encoders: list[Encoder], images: Tensor) -> list[np.ndarray]:
-    """A map of the images for each encoder, read from `file` where it is there already."""
+def maps(file: Path, features: list[Tensor]) -> list[np.ndarray]:
+    """A map for each (N, D) features, read from `file` where it is there already."""
     if not file.exists():
-        made = [embedding_map(features(encoder, images)) for encoder in encoders]
+        made = [embedding_map(h) for h in features]
         with write_atomically(file) as temporary:
             np.savez_compressed(temporary, *made)
     try:
         with np.load(file) as saved:
             return [saved[name] for name in saved.files]
     except DAMAGED as error:
-        raise UserError(f"{file}: cannot be read ({error}); delete it") from None
+        raise UserError(
+            f"{file}: cannot be read ({error}); delete it and run the notebook again"
+        ) from None
 
 
 def embedding_map(h: Tensor, seed: int = 0) -> np.ndarray:

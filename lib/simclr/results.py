@@ -48,15 +48,15 @@ BEFORE = {
     "baseline": (),
     "pretrain": (),
     "probe": ("pretrain",),
-    "finetune": ("pretrain", "probe"),
+    "finetune": ("pretrain",),
     "comparison": ("baseline", "pretrain", "probe", "finetune"),
 }  # stage -> the stages that it reads
 # The modules that shape a stage's numbers; the Makefile lists the same ones.
 CODE = {
-    "baseline": ("data", "augment", "model", "supervised", "evaluate", "device"),
+    "baseline": ("data", "augment", "model", "supervised", "measure", "device"),
     "pretrain": ("data", "augment", "model", "loss", "pretrain", "device"),
-    "probe": ("data", "model", "probe", "evaluate"),
-    "finetune": ("data", "augment", "model", "supervised", "probe", "evaluate", "device"),
+    "probe": ("data", "model", "probe", "measure", "device"),
+    "finetune": ("data", "augment", "model", "supervised", "probe", "measure", "device"),
     "comparison": ("evaluate", "compare", "claims"),
 }
 # What NumPy raises for a damaged .npz file, by the kind of damage.
@@ -103,7 +103,8 @@ class Draw:
                 }
                 return cls(**tables, probabilities=saved["probabilities"])
         except DAMAGED as error:
-            raise UserError(f"{file}: cannot be read ({error}); delete it") from None
+            again = f"delete {file.parents[1]} and build the stage again"
+            raise UserError(f"{file}: cannot be read ({error}); {again}") from None
 
 
 def code_digests(stage: str) -> list[str]:
@@ -147,7 +148,7 @@ class Stage:
         object.__setattr__(self, "folder", built)
 
     def draw_file(self, method: str, draw: int) -> Path:
-        return self.folder / "draws" / f"{method}-{draw:03d}.npz"
+        return self.folder / "draws" / draw_name(method, draw)
 
     def save_classifier(self, method: str, network: nn.Module, about: dict) -> None:
         """Write a trained classifier, and beside it a JSON that says how it was made."""
@@ -164,11 +165,21 @@ class Stage:
         """The folder of an earlier stage.
 
         Raises:
-            UserError: it is not built; names the `make` target that builds it.
+            UserError: it is not built, or of other data; names the command that builds it.
         """
         folder = self.run_dir / stage
-        if not (folder / "stage.json").exists():
-            raise UserError(f"{folder}: not built yet; run `make {stage}` first")
+        made_with = read_json(folder / "stage.json").get("params")
+        if made_with is None:
+            raise UserError(
+                f"{folder}: not built yet; run {paths.target(self.run_dir, stage)} first"
+            )
+        for name in Params.model_fields:
+            here, there = getattr(self.params, name), made_with[name]
+            if here != there:
+                raise UserError(
+                    f"{name}: {here!r} here, but {folder} was built with {there!r}; build a variant "
+                    "with yours (see README.md) and set run_dir to its folder"
+                )
         return folder
 
 
@@ -194,16 +205,25 @@ def read_results(folder: Path, variant: str) -> pd.DataFrame:
 
 
 def read_draws(folder: Path, method: str) -> dict[int, Draw]:
-    """Draw number -> what `method` gave on it, for a run folder.
+    """Draw number -> what `method` gave on it, for a run folder: every draw that its stage names.
 
     Raises:
-        UserError: nothing there; names the `make` target that builds it.
+        UserError: the stage is not built, or a draw is missing; names the command that builds it.
     """
     stage = METHODS[method]
-    files = sorted((folder / stage / "draws").glob(f"{method}-[0-9]*.npz"))
-    if not files:
-        raise UserError(f"{folder / stage}: no results of {method}; run `make {stage}` first")
-    return {int(file.stem.rsplit("-", 1)[1]): Draw.load(file) for file in files}
+    built, again = folder / stage, paths.target(folder, stage)
+    stamp = read_json(built / "stage.json")
+    if not stamp:
+        raise UserError(f"{built}: no results of {method}; run {again} first")
+    files = {k: built / "draws" / draw_name(method, k) for k in stamp["params"]["draws"]}
+    for file in files.values():
+        if not file.exists():
+            raise UserError(f"{file}: missing; delete {built} and run {again}")
+    return {k: Draw.load(file) for k, file in files.items()}
+
+
+def draw_name(method: str, draw: int) -> str:
+    return f"{method}-{draw:03d}.npz"
 
 
 def save_network(file: Path, network: nn.Module, about: dict) -> None:
@@ -228,8 +248,7 @@ def _load(file: Path, network: nn.Module):
     try:
         network.load_state_dict(load_file(file))
     except FileNotFoundError:
-        stage = file.parent.name
-        raise UserError(f"{file}: no such file; run `make {stage}` first") from None
+        raise UserError(f"{file}: no such file; `make report` builds it") from None
     except (RuntimeError, ValueError, OSError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{file}: not weights of this network ({reason}); make it again") from None

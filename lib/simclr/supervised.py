@@ -94,14 +94,14 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
 
 
 def from_scratch(settings: BaselineParams, augmented: bool) -> Callable:
-    """The baseline as a function for `evaluate.over_draws`, or its control with augmentation."""
+    """The baseline as a function for `measure.over_draws`, or its control with augmentation."""
 
     def fit(images: Tensor, labels: Tensor, draw: int) -> tuple[Classifier, pd.DataFrame]:
         torch.manual_seed(_seed(settings, draw))
         model = Classifier(Encoder(settings.dropout_conv, settings.dropout_dense))
         recipe = Recipe(
             epochs=settings.augmented_epochs if augmented else settings.epochs,
-            min_steps=settings.min_steps,
+            min_steps=settings.augmented_min_steps if augmented else settings.min_steps,
             batch_size=settings.batch_size,
             encoder_rate=settings.learning_rate,
             head_rate=settings.learning_rate,
@@ -118,7 +118,7 @@ def from_scratch(settings: BaselineParams, augmented: bool) -> Callable:
 
 
 def finetuning(settings: FinetuneParams, pretrained: Encoder) -> Callable:
-    """Full fine-tuning as a function for `evaluate.over_draws`.
+    """Full fine-tuning as a function for `measure.over_draws`.
 
     The head starts as the linear probe's, so that the first gradients do not tear good features
     apart (Kumar et al. 2022); `pretrained` itself is left as it is.
