@@ -109,6 +109,12 @@ def test_say_fills_in_numbers():
     assert output.data["text/markdown"] == "94.5% over 10 draws, $\\frac{1}{2}$"
 
 
+def test_say_writes_a_true_minus_and_none_before_zero():
+    numbers = {"low": -3.471, "none": -0.001, "gain": 0.5, "when": "2026-01-02"}
+    (output,) = shown(display.say, "{low:.2f}, {none:.2f}, {gain:+.1f}, {when}", numbers)
+    assert output.data["text/markdown"] == "−3.47, 0.00, +0.5, 2026-01-02"
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [

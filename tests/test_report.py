@@ -89,7 +89,10 @@ def make_notebooks(folder: Path) -> list[Path]:
     stream = new_output("stream", text="epoch 1/20 STREAM-TEXT")
     widget = new_output("display_data", data={"text/plain": "WIDGET-TEXT"})
     first = [
-        text("# Baseline {#sec-baseline}\n\nAs in [@lecun1998gradient], by @kingma2015adam."),
+        text(
+            "# Baseline {#sec-baseline}\n\n*Reads* FOLDER-TEXT.\n*Writes* more.\n\n"
+            "As in [@lecun1998gradient], by @kingma2015adam."
+        ),
         code("epochs = 20  # passes\nname = '~~~'", [stream, widget], tags=["parameters"]),
         text("## The curve {#sec-curve}\n\n@fig-curve, @tbl-counts, @eq-ntxent, @sec-result."),
         code(
@@ -192,7 +195,15 @@ def test_order_and_content(page):
 
 def test_what_stays_out(page, source):
     for output in (page, source):
-        for word in ("STREAM-TEXT", "WIDGET-TEXT", "hidden_code", "secret", "fig-curve* —"):
+        for word in (
+            "STREAM-TEXT",
+            "WIDGET-TEXT",
+            "FOLDER-TEXT",
+            "Writes",
+            "hidden_code",
+            "secret",
+            "fig-curve* —",
+        ):
             assert word not in output
 
 
@@ -309,6 +320,9 @@ def test_title_names_another_dataset(tmp_path):
     nbformat.write(book, file := tmp_path / "06_comparison.ipynb")
     title = report.collect([file]).metadata["title"]
     assert title == "How well can articles of clothing be classified with 100 labels?"
+    book.metadata["papermill"] = {"parameters": {"n_labels": [10, 20]}}
+    nbformat.write(book, first := tmp_path / "01_baseline.ipynb")
+    assert report.collect([first, file]).metadata["title"].endswith("classified with 20 labels?")
     assert report.collect([file], title="Mine").metadata["title"] == "Mine"
 
 
@@ -433,11 +447,11 @@ found.current = document.querySelectorAll('[aria-current]').length;
 codeButton.click();
 found.open = codes.every((details) => details.open);
 found.wide = root.scrollWidth;
-found.chart = style('.chart > img').filter;
+found.card = style('.chart > img').backgroundColor;
 themeButton.click();
 found.after = background();
-found.chartAfter = style('.chart > img').filter;
-found.photo = style('.photo > img').filter;
+found.cardAfter = style('.chart > img').backgroundColor;
+found.filter = style('.chart > img').filter;
 found.math = [...document.fonts].filter((f) => f.family.includes('STIX')).length;
 try { found.stored = localStorage.getItem('theme'); } catch {}
 parent.document.body.dataset.found = JSON.stringify(found);
@@ -466,16 +480,17 @@ def test_page_in_a_browser(page, tmp_path, width):
     assert found["page"] <= width and found["wide"] <= width, "the page scrolls sideways"
     assert found["toc"] is (width > 1000)  # folded on a phone
     assert found["current"] == 1 and found["open"] and found["math"] == 3
-    assert found["before"] == "rgb(253, 253, 251)" and found["chart"] == "none"
+    assert found["before"] == "rgb(253, 253, 251)" and found["card"] == "rgba(0, 0, 0, 0)"
     assert found["after"] == "rgb(21, 23, 26)" and found["stored"] == "dark"
-    assert "invert" in found["chartAfter"] and found["photo"] == "none"
+    # figures keep their colours, on a light card
+    assert found["cardAfter"] == "rgb(247, 247, 244)" and found["filter"] == "none"
 
 
 @pytest.mark.browser
 @needs_chromium
 def test_dark_when_the_system_is_dark(page, tmp_path):
     found = look(page, tmp_path, 1000, "--blink-settings=preferredColorScheme=0")
-    assert found["before"] == "rgb(21, 23, 26)" and "invert" in found["chart"]
+    assert found["before"] == "rgb(21, 23, 26)" and found["card"] == "rgb(247, 247, 244)"
     assert found["after"] == "rgb(253, 253, 251)" and found["stored"] == "light"
 
 

@@ -18,26 +18,29 @@ DIGITS = (
 )
 
 
+TOP = 150  # errors of the darkest cell, of about 1,000 images of a class
+
+
 @styled
 def confusion(matrix: np.ndarray, title: str = "") -> Figure:
     """Counts in cells, errors coloured on a log scale so that the diagonal does not drown them.
 
-    No colour bar: each cell says its number, and less than half an error is left blank.
+    The scale is the same for every figure. No colour bar: each cell says its number, and less than
+    half an error is left blank.
 
     Args:
         matrix: (10, 10), rows true classes, columns predicted ones.
     """
     fig, ax = panels(3.9, width=4.1)
     errors = np.ma.masked_array(matrix, np.eye(len(matrix), dtype=bool) | (matrix < 0.5))
-    top = max(errors.max() if errors.count() else 1.0, 2.0)
-    norm = LogNorm(0.5, top)
+    norm = LogNorm(0.5, TOP)
     text = np.vectorize(lambda v: f"{int(v + 0.5)}" if v >= 0.5 else "")(matrix)
     sns.heatmap(
         matrix,
         mask=np.ma.getmaskarray(errors),
         norm=norm,
         vmin=0.5,  # for seaborn, which else looks for them among no errors
-        vmax=top,
+        vmax=TOP,
         cmap="Reds",
         cbar=False,
         linewidths=0.4,

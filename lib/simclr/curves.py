@@ -6,6 +6,7 @@ Lines are named where they end, so that no legend is needed.
 from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -27,31 +28,28 @@ from simclr.figstyle import (
 
 @styled
 def learning_curve(curve: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Mean accuracy over draws and the ± 2σ band between them, a line a method.
+    """Mean accuracy over draws, a line a method; for one or two also the ± 2σ band between draws.
 
     Args:
         curve: method, draw, n_labels, accuracy (a fraction).
         methods: those to show; one without rows is left out.
     """
     fig, ax = panels(3.0)
-    ends = []
-    for method in in_order(m for m in methods if m in set(curve.method)):
+    methods, ends = in_order(m for m in methods if m in set(curve.method)), []
+    for method in methods:
         by = curve[curve.method == method].groupby("n_labels").accuracy
         mean, sd, c = by.mean(), by.std(ddof=1).fillna(0), colour(method)
         ax.plot(mean.index, mean, color=c, marker="o", markersize=2.5, label=name(method))
-        band = ((mean - 2 * sd).clip(0, 1), (mean + 2 * sd).clip(0, 1))
-        ax.fill_between(mean.index, *band, color=c, alpha=0.14, linewidth=0)
+        if len(methods) <= 2:  # more bands would hide each other
+            band = ((mean - 2 * sd).clip(0, 1), (mean + 2 * sd).clip(0, 1))
+            ax.fill_between(mean.index, *band, color=c, alpha=0.14, linewidth=0)
         ends.append((mean.iloc[-1], f"{name(method)}  {mean.iloc[-1]:.1%}", c))
-    sizes = sorted(curve.n_labels.unique())
-    ax.set(xlabel="Labelled images", ylabel="Test accuracy")
-    if len(sizes) <= 12:  # else Matplotlib's own choice
-        ax.set_xticks(sizes)
-    margin = 0.01 * (sizes[-1] - sizes[0]) or 1
-    ax.set_xlim(sizes[0] - margin, sizes[-1] + margin)
+    largest = _labels_axis(ax, curve.n_labels)
+    ax.set_ylabel("Test accuracy")
     ax.set_ylim(top=min(1.0, ax.get_ylim()[1]))
     percent(ax.yaxis)
     ax.grid(axis="y")
-    end_labels(ax, sizes[-1], ends)
+    end_labels(ax, largest, ends)
     return fig
 
 
@@ -63,25 +61,30 @@ def gains(differences: pd.DataFrame) -> Figure:
         differences: a, b, n_labels, difference, low, high (fractions); one b for all.
     """
     fig, ax = panels(2.6)
-    ends, sizes = [], sorted(differences.n_labels.unique())
+    ends = []
     ax.axhline(0, color=SOFT, linewidth=0.8)
     for method in in_order(differences.a):
         rows, c = differences[differences.a == method], colour(method)
         middle, low, high = (100 * rows[column] for column in ("difference", "low", "high"))
         ax.plot(rows.n_labels, middle, color=c, marker="o", markersize=2.5)
         ax.fill_between(rows.n_labels, low, high, color=c, alpha=0.14, linewidth=0)
-        text = f"{name(method)}  {middle.iloc[-1]:+.1f}".replace("-", "−")
+        text = f"{name(method)}  " + f"{middle.iloc[-1]:+.1f}".replace("-", "−")
         ends.append((middle.iloc[-1], text, c))
-    ax.set(
-        xlabel="Labelled images", ylabel=f"Over {name(differences.b.iloc[0])}\n(percentage points)"
-    )
-    if len(sizes) <= 12:
+    largest = _labels_axis(ax, differences.n_labels)
+    ax.set_ylabel(f"Over {name(differences.b.iloc[0])}\n(percentage points)")
+    ax.grid(axis="y")
+    end_labels(ax, largest, ends)
+    return fig
+
+
+def _labels_axis(ax: Axes, n_labels: pd.Series) -> int:
+    """Label the x axis with the sizes of the label sets; the largest of them."""
+    sizes = sorted(n_labels.unique())
+    if len(sizes) <= 12:  # else Matplotlib's own choice
         ax.set_xticks(sizes)
     margin = 0.01 * (sizes[-1] - sizes[0]) or 1
-    ax.set_xlim(sizes[0] - margin, sizes[-1] + margin)
-    ax.grid(axis="y")
-    end_labels(ax, sizes[-1], ends)
-    return fig
+    ax.set(xlabel="Labelled images", xlim=(sizes[0] - margin, sizes[-1] + margin))
+    return sizes[-1]
 
 
 @styled

@@ -10,6 +10,7 @@ import html
 import io
 import math
 import re
+import string
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ def say(template: str, numbers: Mapping[str, object]) -> None:
         UserError: a number that is unknown, missing (None, NaN) or does not fit its format.
     """
     try:
-        text = template.format_map(_Numbers(numbers))
+        text = _Prose().vformat(template, (), _Numbers(numbers))
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise UserError(f"prose {template.strip()[:60]!r}: {error} (a brace is {{{{)") from None
     _publish({"text/markdown": text, "text/plain": text}, {"kind": "prose"})
@@ -136,6 +137,16 @@ class Progress:
         stream.write("\r" + self._pending.ljust(len(self._shown)))  # blanks cover a longer text
         stream.flush()
         self._shown, self._next = self._pending, time.monotonic() + self._interval
+
+
+class _Prose(string.Formatter):
+    """Writes a true minus sign, and none before a number that rounds to zero."""
+
+    def format_field(self, value: object, spec: str) -> str:
+        text = format(value, spec)
+        if isinstance(value, str):
+            return text
+        return (text if re.search("[1-9]", text) else text.lstrip("-")).replace("-", "−")
 
 
 class _Numbers(dict):

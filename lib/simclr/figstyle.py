@@ -97,7 +97,7 @@ def colour_key(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
 
 
 def end_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, str]], gap: float = 4) -> None:
-    """Name lines at their right ends; labels that would touch are moved apart.
+    """Name lines at their right ends; labels that would touch are moved apart, with thin leaders.
 
     Args:
         x: where the lines end, in data units; `gap` points right of it the labels begin.
@@ -110,13 +110,17 @@ def end_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, str]], gap: 
     low, high = ax.get_ylim()
     wanted = [(y - low) / (high - low) * height for y, _, _ in ends]
     lines = max(text.count("\n") for _, text, _ in ends) + 1
-    for (_, text, c), at in zip(ends, spread(wanted, 9.6 * lines, height), strict=True):
-        moved = low + at / height * (high - low)
+    places = spread(wanted, 9.6 * lines, height)
+    moved_far = max(abs(a - b) for a, b in zip(places, wanted, strict=True)) > 3  # points
+    for (y, text, c), at, was in zip(ends, places, wanted, strict=True):
         ax.annotate(
             text,
-            xy=(x, moved),
-            xytext=(gap, 0),
+            xy=(x, y),
+            xytext=(gap + 10 * moved_far, at - was),
             textcoords="offset points",
+            arrowprops={"arrowstyle": "-", "color": c, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+            if moved_far
+            else None,
             va="center",
             color=c,
             annotation_clip=False,

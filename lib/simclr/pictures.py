@@ -83,7 +83,7 @@ def mistakes(
     true: Sequence[int],
     predicted: Sequence[int],
     confidence: Sequence[float],
-    cols: int = 10,
+    cols: int = 12,
 ) -> Figure:
     """Misclassified images with "true→predicted" and the probability of the wrong class.
 
@@ -101,8 +101,13 @@ def mistakes(
     figure, ax = _canvas(tiles, bottom=0.33, largest=0.5)
     for (_, x, y), t, p, c in zip(tiles, true, predicted, confidence, strict=True):
         _text(ax, x + width / 2, y + height + 1.5, f"{t}→{p}", "center", "top", weight="bold")
-        _text(ax, x + width / 2, y + height + 9.5, f"{c:.2f}", "center", "top", color=SOFT)
+        _text(ax, x + width / 2, y + height + 9.5, _sure(c), "center", "top", color=SOFT)
     return figure
+
+
+def _sure(confidence: float) -> str:
+    """Three decimals, since the surest mistakes are all near 1."""
+    return "> .999" if confidence > 0.9995 else f"{confidence:.3f}".lstrip("0")
 
 
 def _class_rows(unit, labels, classes, cols, top=0.03):

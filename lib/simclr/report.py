@@ -29,6 +29,7 @@ from simclr.params import DATASET_NAMES, THINGS
 
 ASSETS = Path(__file__).with_name("report_assets")
 BIBLIOGRAPHY = paths.NOTEBOOKS / "references.bib"
+FILES = re.compile(r"^\*Reads\*(.|\n(?!\n))*", re.M)  # a paragraph for those who run the notebook
 NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
 SCREEN = 1.2 * 4 / 3  # CSS pixels for a point of a figure: 8 pt letters are read on a screen too
 
@@ -80,8 +81,7 @@ def collect(books: list[Path], **metadata: str) -> Report:
                 chosen += _cell(cell, tags, file, report)
     references = "# References {.unnumbered}\n\n::: {#refs}\n:::\n"
     report.markdown = "\n\n".join([*front, *body, references])
-    dataset = book.metadata.get("papermill", {}).get("parameters", {}).get("dataset", "mnist")
-    report.metadata = _defaults(dataset) | book.metadata.get("simclr", {}) | metadata
+    report.metadata = _defaults(books) | book.metadata.get("simclr", {}) | metadata
     return report
 
 
@@ -117,7 +117,7 @@ def write_pdf(report: Report, file: Path) -> None:
 def _cell(cell: nbformat.NotebookNode, tags: list[str], file: Path, report: Report) -> list[str]:
     """The Markdown pieces of one cell; its figures go into `report`."""
     if cell.cell_type != "code":
-        linked = NOTEBOOK_LINK.sub(r"@sec-\1", cell.source)
+        linked = NOTEBOOK_LINK.sub(r"@sec-\1", FILES.sub("", cell.source))
         return [linked] if cell.cell_type == "markdown" else []
     pieces = []
     if cell.source.strip() and "remove-input" not in tags:
@@ -173,10 +173,17 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
     return done.stdout.decode()
 
 
-def _defaults(dataset: str) -> dict[str, str]:
+def _defaults(books: list[Path]) -> dict[str, str]:
+    """Title and subtitle from what the notebooks were run with."""
+    used: dict = {}
+    for file in books:
+        used |= (
+            nbformat.read(file, as_version=4).metadata.get("papermill", {}).get("parameters", {})
+        )
+    dataset, labels = used.get("dataset", "mnist"), max(used.get("n_labels", [100]))
     name = DATASET_NAMES.get(dataset, dataset)
     things = THINGS.get(dataset, f"{name} images")
-    title = f"How well can {things} be classified with 100 labels?"
+    title = f"How well can {things} be classified with {labels} labels?"
     subtitle = f"Contrastive pre-training (SimCLR) against supervised training on {name}"
     return {"title": title, "subtitle": subtitle, "date": _last_change()[0]}
 

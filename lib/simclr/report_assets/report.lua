@@ -28,11 +28,16 @@ local function split_equations(para, number)
     if #line > 0 then blocks:insert(pandoc.Para(line)) end
     line = pandoc.Inlines {}
   end
+  local function flush_kept() -- no page break between a sentence and its equation
+    flush()
+    local last = blocks[#blocks]
+    if last and last.t == 'Para' then blocks[#blocks] = pandoc.Div({ last }, { class = 'kept' }) end
+  end
   local i, inlines = 1, para.content
   while i <= #inlines do
     local here = inlines[i]
     if here.t == 'Math' and here.mathtype == 'DisplayMath' then
-      flush()
+      flush_kept()
       local tag = inlines[i + 1]
       if tag and (tag.t == 'Space' or tag.t == 'SoftBreak') then tag = inlines[i + 2] end
       local id = tag and tag.t == 'Str' and tag.text:match '^{#(eq%-[%w-]+)}$' or ''
@@ -193,6 +198,8 @@ if html then
       .. div.content .. { raw '</details>' }
   end
 
+  function shapes.kept(div) return div.content end
+
   function shapes.front(blocks) return pandoc.Blocks { pandoc.Div(blocks, { class = 'front' }) } end
 else
   local function typst(inlines)
@@ -254,6 +261,10 @@ else
 
   function shapes.code() return {} end
 
+  function shapes.kept(div)
+    return pandoc.Blocks { raw '#block(sticky: true)[' } .. div.content .. { raw ']' }
+  end
+
   function shapes.front(blocks)
     return pandoc.Blocks { raw '#front[' } .. blocks .. { raw ']', raw '#contents' }
   end
@@ -263,7 +274,7 @@ local function shape(blocks)
   return blocks:walk {
     Header = shapes.header,
     Div = function(div)
-      for _, class in ipairs { 'figure', 'table', 'equation', 'code' } do
+      for _, class in ipairs { 'figure', 'table', 'equation', 'code', 'kept' } do
         if div.classes:includes(class) then return shapes[class](div) end
       end
     end,
