@@ -118,7 +118,7 @@ $(R)/data.stamp: params/$(PROFILE)/common.yaml $(VARIANT_FILE) | $(INSTALLED)
 # stage.json and executes nothing. Else it writes the executed notebook, and stage.json last. So the
 # notebook's recipe always gets its turn after a run, and redraws only what is older than its looks.
 LOOKS := $(patsubst %,lib/simclr/%,evaluate.py plots.py curves.py charts.py pictures.py diagrams.py \
-	figstyle.py narrative.py display.py report.mplstyle)
+	figstyle.py narrative.py settings.py display.py report.mplstyle)
 define stage
 .PHONY: $(1)
 $(1): $(R)/$(1)/$(2).ipynb

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from simclr import data, evaluate, measure, params, paths, results
+from simclr import data, evaluate, files, measure, params, paths, results
 from simclr.augment import to_float
 from simclr.errors import UserError
 
@@ -184,7 +184,7 @@ def test_the_first_draws_classifier_is_saved_whole(stage):
 
     run(stage, Fit(wrong=50), whole=whole)
     assert [model.wrong for model in made] == [50]  # of draw 0 alone, and not 51 of draw 1
-    about = results.read_json(stage.folder / "classifier-probe.json")
+    about = files.read_json(stage.folder / "classifier-probe.json")
     assert (about["method"], about["draw"], about["n_labels"]) == ("probe", 0, 40)
     assert about["accuracy"] == about["correct"] / about["n_test"]
     assert (stage.folder / "classifier-probe.safetensors").exists()

@@ -11,6 +11,7 @@ import torch
 
 from simclr import params, paths, results
 from simclr.errors import UserError
+from simclr.files import read_json, write_atomically, write_csv, write_json
 from simclr.model import Classifier, Encoder
 
 RUN = "runs/smoke/source"
@@ -46,8 +47,8 @@ def make_draw(labels=(10, 20), tests=(50, 80), seed=0) -> results.Draw:
 def mark_built(root: Path, stage: str, settings) -> Path:
     """The two files that the pipeline writes around a stage."""
     folder, made = root / RUN / stage, {"params": settings.model_dump(mode="json")}
-    results.write_json(folder / "params.json", made)
-    results.write_json(folder / "stage.json", made | {"params_hash": settings.hash})
+    write_json(folder / "params.json", made)
+    write_json(folder / "stage.json", made | {"params_hash": settings.hash})
     return folder
 
 
@@ -60,29 +61,29 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     file = tmp_path / "new folder" / "a.txt"
-    with results.write_atomically(file) as temporary:
+    with write_atomically(file) as temporary:
         temporary.write_text("old")
         assert not file.exists() and temporary.parent == file.parent
-    with pytest.raises(KeyboardInterrupt), results.write_atomically(file) as temporary:
+    with pytest.raises(KeyboardInterrupt), write_atomically(file) as temporary:
         temporary.write_text("half of the new")
         raise KeyboardInterrupt
     assert files(file.parent) == {"a.txt": b"old"}
 
 
 def test_json_and_csv_are_written_whole(tmp_path: Path):
-    results.write_json(tmp_path / "a.json", {"σ": 1})
-    assert results.read_json(tmp_path / "a.json") == {"σ": 1}
+    write_json(tmp_path / "a.json", {"σ": 1})
+    assert read_json(tmp_path / "a.json") == {"σ": 1}
     with pytest.raises(TypeError):
-        results.write_json(tmp_path / "a.json", {"σ": object()})
-    results.write_csv(tmp_path / "a.csv", pd.DataFrame({"a": [1, 2]}))
+        write_json(tmp_path / "a.json", {"σ": object()})
+    write_csv(tmp_path / "a.csv", pd.DataFrame({"a": [1, 2]}))
     assert files(tmp_path) == {"a.json": '{\n "σ": 1\n}\n'.encode(), "a.csv": b"a\n1\n2\n"}
 
 
 def test_reading_json_that_is_absent_or_broken(tmp_path: Path):
-    assert results.read_json(tmp_path / "a.json") == {}
+    assert read_json(tmp_path / "a.json") == {}
     (tmp_path / "a.json").write_text('{"a": ')
     with pytest.raises(UserError, match=r"a\.json: not valid JSON .* make it again"):
-        results.read_json(tmp_path / "a.json")
+        read_json(tmp_path / "a.json")
 
 
 def test_a_draw_comes_back_as_it_was(tmp_path: Path):
@@ -152,11 +153,11 @@ def test_exploring_starts_anew_when_a_stage_that_is_read_was_built_anew(root, pr
     def folder() -> Path:
         return results.Stage("probe", RUN, probe_settings).folder
 
-    results.write_json(root / RUN / "pretrain" / "stage.json", {"key": "a"})
+    write_json(root / RUN / "pretrain" / "stage.json", {"key": "a"})
     first = folder()
-    results.write_json(root / RUN / "finetune" / "stage.json", {"key": "x"})  # not read
+    write_json(root / RUN / "finetune" / "stage.json", {"key": "x"})  # not read
     assert folder() == first
-    results.write_json(root / RUN / "pretrain" / "stage.json", {"key": "b"})
+    write_json(root / RUN / "pretrain" / "stage.json", {"key": "b"})
     assert folder() != first
 
 
@@ -178,7 +179,7 @@ def test_an_earlier_stage_that_is_not_built_is_named(root, probe_settings):
         UserError, match="pretrain: not built yet; run `make pretrain PROFILE=smoke` first"
     ):
         stage.before("pretrain")
-    results.write_json(root / RUN / "pretrain" / "params.json", {})  # begun is not built
+    write_json(root / RUN / "pretrain" / "params.json", {})  # begun is not built
     with pytest.raises(UserError, match="make pretrain"):
         stage.before("pretrain")
     folder = mark_built(root, "pretrain", params.load("pretrain", "smoke"))
@@ -196,7 +197,7 @@ def test_an_earlier_stage_of_other_data_is_refused(root, probe_settings, name, v
 def test_numbers_that_are_none_are_left_out(root, probe_settings):
     stage = results.Stage("probe", RUN, probe_settings)
     stage.save_numbers({"mean": 0.9, "sd": float("nan"), "best_method": "probe", "draws": 1})
-    assert results.read_json(stage.folder / "numbers.json") == {
+    assert read_json(stage.folder / "numbers.json") == {
         "mean": 0.9,
         "best_method": "probe",
         "draws": 1,
@@ -219,9 +220,7 @@ def test_a_classifier_comes_back_by_the_three_lines_of_the_readme(
     assert (run_dir, results.METHODS[method]) == ("runs/full/source", stage_name)
 
     settings = params.load(stage_name)
-    results.write_json(
-        root / run_dir / stage_name / "params.json", {"params": settings.model_dump()}
-    )
+    write_json(root / run_dir / stage_name / "params.json", {"params": settings.model_dump()})
     results.Stage(stage_name, run_dir, settings).save_classifier(method, network, {"draw": 0})
     monkeypatch.chdir(root)
     images = torch.rand(3, 1, 28, 28)
@@ -307,13 +306,13 @@ def test_the_results_table(run_folder: Path):
     assert table.pretrain_seed[~pretrained].isna().all()
     for stage in ("baseline", "probe", "finetune"):
         of_stage = table.method.map(results.METHODS) == stage
-        stamp = results.read_json(run_folder / stage / "stage.json")
+        stamp = read_json(run_folder / stage / "stage.json")
         assert set(table.params_hash[of_stage]) == {stamp["params_hash"]}
 
 
 def test_the_table_survives_csv(run_folder: Path, tmp_path: Path):
     table = results.read_results(run_folder, "source")
-    results.write_csv(tmp_path / "results.csv", table)
+    write_csv(tmp_path / "results.csv", table)
     again = pd.read_csv(tmp_path / "results.csv", dtype={"pretrain_seed": "Int64"})
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
 

@@ -7,7 +7,7 @@ import pytest
 
 from simclr import pipeline, verify
 from simclr.errors import UserError
-from simclr.results import write_csv, write_json
+from simclr.files import write_csv, write_json
 
 NUMBERS = {
     "baseline_accuracy_mean": 0.86,

@@ -119,7 +119,7 @@ def _class_rows(unit, labels, classes, cols, top=0.03):
         for r, k in enumerate(classes)
         for c, image in enumerate(unit[labels == k][:cols])
     ]
-    figure, ax = _canvas(tiles, left=0.35, top=top, largest=0.42)
+    figure, ax = _canvas(tiles, left=0.35, top=top, largest=0.34)
     for r, k in enumerate(classes):
         _text(ax, -4, r * pitch + pitch / 2 - 1, str(k), "right", "center", weight="bold", size=8)
     return figure, ax, pitch

@@ -19,7 +19,7 @@ from torch import nn
 
 from simclr import paths
 from simclr.errors import UserError
-from simclr.files import read_json, write_atomically, write_csv, write_json  # noqa: F401 - notebooks use them from here
+from simclr.files import read_json, write_atomically, write_json
 from simclr.model import Classifier, Encoder
 from simclr.params import Params
 

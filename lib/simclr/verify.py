@@ -13,7 +13,7 @@ from simclr.files import read_json
 TOLERANCES: list[tuple[str, float | None, str]] = [
     (r"(seconds|minutes|per_second|hash|revision|device|threads|precision)", None, "not compared"),
     (r"^(best_method|hardest_class)$|_ahead_", None, "not compared: the first of near equals"),
-    (r"_wins$", 2.0, "draws"),
+    (r"_(wins|ties|losses)$", 2.0, "draws"),
     (r"_labels_to_match", 20.0, "labels, in steps of ten"),
     (r"_(difference|gain)$|_less_.*_(low|high)$", 2.0, "differences of means, in points"),
     (r"(loss|alignment|uniformity)", 0.05, "training curves"),

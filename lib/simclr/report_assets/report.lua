@@ -213,10 +213,8 @@ else
 
   function shapes.header(header)
     local number = header.attributes.number
-    local heading = call('section', { header.level, number and quoted(number) or 'none' },
+    return call('section', { header.level, number and quoted(number) or 'none' },
       typst(header.content), header.identifier)
-    -- a figure does not float into the next section
-    return header.level == 1 and { raw '#place.flush()', heading } or heading
   end
 
   function shapes.figure(div)
@@ -245,11 +243,9 @@ else
       columns[i] = prose and math.max(3, math.floor(math.sqrt(width) + 0.5)) .. 'fr' or 'auto'
       aligns[i] = simple.aligns[i] == 'AlignRight' and 'right' or 'left'
     end
-    local made = call('tabular', { quoted(div.attributes.number),
+    return call('tabular', { quoted(div.attributes.number),
       '(' .. table.concat(columns, ', ') .. ',)', '(' .. table.concat(aligns, ', ') .. ',)',
       '(' .. table.concat(cells, ', ') .. ',)' }, typst(caption), div.identifier)
-    -- no figure floats into the middle of a long table
-    return #simple.rows > 8 and { raw '#place.flush()', made } or made
   end
 
   function shapes.equation(div)
