@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_BLUR_TAPS = 5  # kernel width in pixels, enough for the largest sigma used (2) to look blurred
+BLUR_TAPS = 5  # kernel width in pixels, enough for the largest sigma used (2) to look blurred
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,13 @@ def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
         sigma: (N,), pixels.
     """
     height, width = images.shape[2:]
-    offsets = torch.arange(_BLUR_TAPS, device=images.device) - _BLUR_TAPS // 2
+    offsets = torch.arange(BLUR_TAPS, device=images.device) - BLUR_TAPS // 2
     kernel = torch.exp(-0.5 * (offsets / sigma[:, None]).square())
     kernel = kernel / kernel.sum(1, keepdim=True)  # (N, taps)
-    half = _BLUR_TAPS // 2
+    half = BLUR_TAPS // 2
     padded = F.pad(images, (half, half, half, half)).squeeze(1)
-    columns = sum(kernel[:, t, None, None] * padded[:, t : t + height] for t in range(_BLUR_TAPS))
-    rows = sum(kernel[:, t, None, None] * columns[:, :, t : t + width] for t in range(_BLUR_TAPS))
+    columns = sum(kernel[:, t, None, None] * padded[:, t : t + height] for t in range(BLUR_TAPS))
+    rows = sum(kernel[:, t, None, None] * columns[:, :, t : t + width] for t in range(BLUR_TAPS))
     return rows.unsqueeze(1)
 
 
