@@ -232,7 +232,7 @@ def test_callers_style_does_not_leak_in():
     with matplotlib.style.context("dark_background"):
         figure = plots.method_dots(*CASES["method_dots"][0])
     assert rendered(figure) == plain
-    assert figure.get_facecolor()[3] == 0  # transparent: the report's dark theme inverts figures
+    assert figure.get_facecolor()[3] == 0  # transparent: the page brings its own ground
 
 
 # ---- colours and helpers -------------------------------------------------------------------------
@@ -307,9 +307,14 @@ def test_learning_curve_shows_means_and_two_sigma():
             assert at.max() == pytest.approx(min(1, mean[n] + 2 * sd[n]))
 
 
-def test_many_learning_curves_have_no_bands():
-    ax = plots.learning_curve(curve(), list(FINAL)).axes[0]
+def test_many_learning_curves_have_their_spread_below():
+    data = curve()
+    ax, below = plots.learning_curve(data, list(FINAL)).axes
     assert len(ax.lines) == len(FINAL) and len(ax.collections) == 0
+    sd = data.groupby(["method", "n_labels"]).accuracy.std()
+    for line, method in zip(below.lines, FINAL, strict=True):
+        np.testing.assert_allclose(line.get_xydata(), np.c_[sd[method].index, 100 * sd[method]])
+        assert same_color(line.get_color(), colour(method))
 
 
 def test_end_labels_do_not_overlap():
@@ -348,14 +353,17 @@ def test_confusion_writes_counts_and_colours_errors_only():
     np.fill_diagonal(matrix, 950.4)
     matrix[4, 9], matrix[9, 4], matrix[2, 1], matrix[0, 1] = 100.0, 60.3, 0.2, 0.5
     figure = plots.confusion(matrix)
-    ax = figure.axes[0]
-    cells = {(t.get_position()): t.get_text() for t in ax.texts if t.get_text()}
+    ax, bar = figure.axes
+    cells = {t.get_position(): t.get_text() for t in ax.texts if t.get_position()[0] % 1 == 0.5}
     assert cells[9.5, 4.5] == "100" and cells[4.5, 9.5] == "60"  # x is the predicted class
     assert cells[0.5, 0.5] == "950" and cells[1.5, 0.5] == "1" and len(cells) == 13
     (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
     coloured = ~np.ma.getmaskarray(mesh.get_array()).reshape(10, 10)
     assert np.argwhere(coloured).tolist() == [[0, 1], [4, 9], [9, 4]]
     assert ax.get_ylabel() == "True class" and ax.get_xlabel() == "Predicted class"
+    assert bar.get_ylim() == pytest.approx(
+        (mesh.norm.vmin, mesh.norm.vmax)
+    )  # the key is that of the cells
 
 
 def test_training_history_has_a_line_a_draw_and_the_mean():

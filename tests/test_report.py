@@ -447,11 +447,11 @@ found.current = document.querySelectorAll('[aria-current]').length;
 codeButton.click();
 found.open = codes.every((details) => details.open);
 found.wide = root.scrollWidth;
-found.card = style('.chart > img').backgroundColor;
+found.card = style('.chart .picture').backgroundColor;
 themeButton.click();
 found.after = background();
-found.cardAfter = style('.chart > img').backgroundColor;
-found.filter = style('.chart > img').filter;
+found.cardAfter = style('.chart .picture').backgroundColor;
+found.filter = style('.chart img').filter;
 found.math = [...document.fonts].filter((f) => f.family.includes('STIX')).length;
 try { found.stored = localStorage.getItem('theme'); } catch {}
 parent.document.body.dataset.found = JSON.stringify(found);

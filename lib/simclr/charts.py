@@ -3,13 +3,26 @@
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from simclr.evaluate import interval
-from simclr.figstyle import INK, SMALL, SOFT, colour, halo, in_order, name, panels, percent, styled
+from simclr.figstyle import (
+    INK,
+    SMALL,
+    SOFT,
+    colour,
+    halo,
+    in_order,
+    name,
+    panels,
+    percent,
+    signed,
+    styled,
+)
 
 # Classes, not methods: ten colours made to be told apart, by the colour-blind too (Petroff 2021).
 DIGITS = (
@@ -18,29 +31,28 @@ DIGITS = (
 )
 
 
-TOP = 150  # errors of the darkest cell, of about 1,000 images of a class
+# Errors of the palest and of the darkest cell, of about 1,000 images of a class: one scale for all.
+FEWEST, MOST = 0.5, 150
 
 
 @styled
 def confusion(matrix: np.ndarray, title: str = "") -> Figure:
     """Counts in cells, errors coloured on a log scale so that the diagonal does not drown them.
 
-    The scale is the same for every figure. No colour bar: each cell says its number, and less than
-    half an error is left blank.
+    The scale is the same for every figure; less than half an error is left blank.
 
     Args:
         matrix: (10, 10), rows true classes, columns predicted ones.
     """
-    fig, ax = panels(3.9, width=4.1)
-    errors = np.ma.masked_array(matrix, np.eye(len(matrix), dtype=bool) | (matrix < 0.5))
-    norm = LogNorm(0.5, TOP)
-    text = np.vectorize(lambda v: f"{int(v + 0.5)}" if v >= 0.5 else "")(matrix)
+    fig, ax = panels(3.5, width=4.4)
+    diagonal = np.eye(len(matrix), dtype=bool)
+    norm = LogNorm(FEWEST, MOST)
     sns.heatmap(
         matrix,
-        mask=np.ma.getmaskarray(errors),
+        mask=diagonal | (matrix < FEWEST),
         norm=norm,
-        vmin=0.5,  # for seaborn, which else looks for them among no errors
-        vmax=TOP,
+        vmin=FEWEST,  # for seaborn, which else looks for them among no errors
+        vmax=MOST,
         cmap="Reds",
         cbar=False,
         linewidths=0.4,
@@ -48,21 +60,29 @@ def confusion(matrix: np.ndarray, title: str = "") -> Figure:
         square=True,
         ax=ax,
     )
-    for (i, j), word in np.ndenumerate(text):
-        dark = i != j and matrix[i, j] >= 0.5 and norm(matrix[i, j]) > 0.62
-        ax.text(
-            j + 0.5,
-            i + 0.5,
-            word,
-            ha="center",
-            va="center",
-            fontsize=SMALL,
-            color="white" if dark else INK,
-            weight="bold" if i == j else "normal",
-        )
+    for (i, j), count in np.ndenumerate(matrix):
+        if count < FEWEST:
+            continue
+        c = "white" if i != j and norm(count) > 0.62 else INK
+        style = {"color": c, "weight": "bold" if i == j else "normal", "fontsize": SMALL}
+        ax.text(j + 0.5, i + 0.5, f"{int(count + 0.5)}", ha="center", va="center", **style)
     ax.set(xlabel="Predicted class", ylabel="True class", title=title)
     ax.tick_params(length=0, rotation=0)
+    _error_key(fig, ax)
     return fig
+
+
+def _error_key(fig: Figure, ax) -> None:
+    """What the colours of a confusion matrix mean, and its blank and bold cells."""
+    reds = ScalarMappable(LogNorm(FEWEST, MOST), "Reds")
+    bar = fig.colorbar(reds, ax=ax, shrink=0.55, aspect=16, pad=0.04, anchor=(0, 1), panchor=False)
+    bar.set_ticks([1, 3, 10, 30, 100], labels=["1", "3", "10", "30", "100"])
+    bar.ax.tick_params(length=0, labelsize=SMALL)
+    bar.ax.minorticks_off()
+    bar.ax.set_title("errors", fontsize=SMALL)
+    bar.outline.set_visible(False)
+    words = f"blank:\nfewer\nthan {FEWEST:g}\n\nbold:\nright"
+    ax.annotate(words, (1.04, 0), xycoords="axes fraction", color=SOFT, fontsize=SMALL)
 
 
 @styled
@@ -131,9 +151,7 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
     for row, pair in enumerate(pairs.itertuples()):
         middle, low, high = 100 * pair.difference, 100 * pair.low, 100 * pair.high
         values = 100 * np.asarray(pair.values)
-        _dot_row(
-            ax, row, values, (middle, low, high), colour(pair.a), f"{middle:+.1f}".replace("-", "−")
-        )
+        _dot_row(ax, row, values, (middle, low, high), colour(pair.a), signed(middle))
     labels = [f"{name(pair.a)} vs {name(pair.b)}" for pair in pairs.itertuples()]
     ax.set(yticks=range(len(pairs)), yticklabels=labels, ylim=(len(pairs) - 0.5, -0.5))
     ax.set_xlabel("Test accuracy, first less second (percentage points)")

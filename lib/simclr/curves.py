@@ -5,6 +5,7 @@ Lines are named where they end, so that no legend is needed.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,33 +23,48 @@ from simclr.figstyle import (
     name,
     panels,
     percent,
+    signed,
     styled,
 )
 
 
 @styled
 def learning_curve(curve: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Mean accuracy over draws, a line a method; for one or two also the ± 2σ band between draws.
+    """Mean accuracy over draws, a line a method, and the spread between draws.
+
+    The spread is a band of ± 2σ; for more than two methods, whose bands would hide each other, it
+    is a line of σ on axes of its own below.
 
     Args:
         curve: method, draw, n_labels, accuracy (a fraction).
         methods: those to show; one without rows is left out.
     """
-    fig, ax = panels(3.0)
-    methods, ends = in_order(m for m in methods if m in set(curve.method)), []
+    methods = in_order(m for m in methods if m in set(curve.method))
+    rows = 2 if len(methods) > 2 else 1
+    fig, axes = panels(3.0 if rows == 1 else 3.9, rows=rows, height_ratios=(2.6, 1)[:rows])
+    ax, *below = np.atleast_1d(axes)
+    ends = []
     for method in methods:
         by = curve[curve.method == method].groupby("n_labels").accuracy
         mean, sd, c = by.mean(), by.std(ddof=1).fillna(0), colour(method)
-        ax.plot(mean.index, mean, color=c, marker="o", markersize=2.5, label=name(method))
-        if len(methods) <= 2:  # more bands would hide each other
+        line = {"color": c, "marker": "o", "markersize": 2.5}
+        ax.plot(mean.index, mean, label=name(method), **line)
+        for spread in below:
+            spread.plot(sd.index, 100 * sd, **line)
+        if not below:
             band = ((mean - 2 * sd).clip(0, 1), (mean + 2 * sd).clip(0, 1))
             ax.fill_between(mean.index, *band, color=c, alpha=0.14, linewidth=0)
         ends.append((mean.iloc[-1], f"{name(method)}  {mean.iloc[-1]:.1%}", c))
-    largest = _labels_axis(ax, curve.n_labels)
+    for each in (ax, *below):
+        largest = _labels_axis(each, curve.n_labels)
+        each.grid(axis="y")
+    for spread in below:
+        ax.set_xlabel("")
+        spread.set_ylabel("σ of draws\n(points)")
+        spread.set_ylim(bottom=0)
     ax.set_ylabel("Test accuracy")
     ax.set_ylim(top=min(1.0, ax.get_ylim()[1]))
     percent(ax.yaxis)
-    ax.grid(axis="y")
     end_labels(ax, largest, ends)
     return fig
 
@@ -68,8 +84,7 @@ def gains(differences: pd.DataFrame) -> Figure:
         middle, low, high = (100 * rows[column] for column in ("difference", "low", "high"))
         ax.plot(rows.n_labels, middle, color=c, marker="o", markersize=2.5)
         ax.fill_between(rows.n_labels, low, high, color=c, alpha=0.14, linewidth=0)
-        text = f"{name(method)}  " + f"{middle.iloc[-1]:+.1f}".replace("-", "−")
-        ends.append((middle.iloc[-1], text, c))
+        ends.append((middle.iloc[-1], f"{name(method)}  {signed(middle.iloc[-1])}", c))
     largest = _labels_axis(ax, differences.n_labels)
     ax.set_ylabel(f"Over {name(differences.b.iloc[0])}\n(percentage points)")
     ax.grid(axis="y")

@@ -39,7 +39,7 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
     Args:
         label: as in `@fig-baseline-curve`; starts with `fig-`.
         caption: Markdown, may hold `$math$`, citations and references. Also the alternative text.
-        photo: a picture of images, whose colours the report's dark theme must leave alone.
+        photo: a picture of images, not a chart; the page marks it as one.
     """
     _check_label(label, "fig-")
     svg, png = io.StringIO(), io.BytesIO()
@@ -140,13 +140,16 @@ class Progress:
 
 
 class _Prose(string.Formatter):
-    """Writes a true minus sign, and none before a number that rounds to zero."""
-
     def format_field(self, value: object, spec: str) -> str:
-        text = format(value, spec)
-        if isinstance(value, str):
-            return text
-        return (text if re.search("[1-9]", text) else text.lstrip("-")).replace("-", "−")
+        return _written(value, spec)
+
+
+def _written(value: object, spec: str) -> str:
+    """Numbers with a true minus sign, and none before one that rounds to zero; words as they are."""
+    text = format(value, spec)
+    if isinstance(value, str):
+        return text
+    return (text if re.search("[1-9]", text) else text.lstrip("-")).replace("-", "−")
 
 
 class _Numbers(dict):
@@ -180,10 +183,10 @@ def _cell(value: object, spec: Format | None) -> str:
     if callable(spec):
         return str(spec(value))
     if spec is not None:
-        return format(value, spec)
+        return _written(value, spec)
     if isinstance(value, bool) or type(value).__name__ == "bool_":
         return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return _written(value, ".3g") if isinstance(value, float) else str(value)
 
 
 def _pipe_table(heads: list[str], rows: list[tuple[str, ...]], right: list[bool]) -> str:

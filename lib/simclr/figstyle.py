@@ -61,17 +61,22 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def panels(
-    height: float, columns: int = 1, width: float = WIDTH, **options
+    height: float, columns: int = 1, width: float = WIDTH, rows: int = 1, **options
 ) -> tuple[Figure, Axes | np.ndarray]:
-    """A figure with a row of axes, sizes in inches; pyplot, which would keep it open, not asked."""
+    """A figure with its axes, sizes in inches; pyplot, which would keep it open, is not asked."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, columns, **options)
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def percent(axis: Axis) -> None:
     """Label fractions as percentages, on ticks that a label states exactly."""
     axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.5g}%"))
+
+
+def signed(value: float) -> str:
+    """One decimal with its sign: a true minus, and none before what rounds to zero."""
+    return f"{value:+z.1f}".replace("-", "−")
 
 
 def halo(width: float = 2.0) -> list:
@@ -96,6 +101,10 @@ def colour_key(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
     )
 
 
+# A thin line from the end of a line to the middle of the left edge of its name.
+LEADER = {"arrowstyle": "-", "linewidth": 0.5, "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 2}
+
+
 def end_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, str]], gap: float = 4) -> None:
     """Name lines at their right ends; labels that would touch are moved apart, with thin leaders.
 
@@ -118,9 +127,7 @@ def end_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, str]], gap: 
             xy=(x, y),
             xytext=(gap + 10 * moved_far, at - was),
             textcoords="offset points",
-            arrowprops={"arrowstyle": "-", "color": c, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
-            if moved_far
-            else None,
+            arrowprops={**LEADER, "color": c} if moved_far else None,
             va="center",
             color=c,
             annotation_clip=False,

@@ -1,7 +1,6 @@
 """Figures made of the digits themselves. Ink is black on white, as on paper.
 
-Images are (N, H, W), uint8 in 0..255 or floats in [0, 1]. The background is white, not transparent,
-so that these figures read the same in a dark page that does not invert them.
+Images are (N, H, W), uint8 in 0..255 or floats in [0, 1].
 """
 
 from collections.abc import Mapping, Sequence
@@ -138,7 +137,7 @@ def _canvas(
     rows = max(y for _, _, y in tiles) + height
     inch = min(largest / width, (WIDTH - left - 0.03) / columns)  # of one pixel
     size = left + columns * inch + 0.03, top + rows * inch + bottom
-    figure = Figure(figsize=size, facecolor="white")
+    figure = Figure(figsize=size)
     ax = figure.add_axes(
         (left / size[0], bottom / size[1], columns * inch / size[0], rows * inch / size[1])
     )
@@ -165,6 +164,6 @@ def _text(ax: Axes, x: float, y: float, text: str, ha: str, va: str, **style) ->
 
 
 def _nothing(text: str) -> Figure:
-    figure = Figure(figsize=(WIDTH, 0.4), facecolor="white")
+    figure = Figure(figsize=(WIDTH, 0.4))
     figure.text(0.5, 0.5, text, ha="center", va="center", color=SOFT)
     return figure

@@ -27,16 +27,13 @@ themeButton.onclick = () => {
 system.onchange = labelTheme;
 labelTheme();
 
-// On a phone the contents start folded, and a figure shows at full size when tapped.
+// On a phone the contents start folded.
 const phone = matchMedia('(max-width: 60rem)');
 const toc = document.getElementById('toc');
 const fold = () => { toc.open = !phone.matches; };
 phone.onchange = fold;
 fold();
 toc.addEventListener('click', (event) => { if (event.target.closest('a') && phone.matches) toc.open = false; });
-document.querySelectorAll('figure > img').forEach((image) => {
-  image.onclick = () => image.parentElement.classList.toggle('zoom');
-});
 
 const links = new Map([...toc.querySelectorAll('a')].map((a) => [decodeURIComponent(a.hash.slice(1)), a]));
 const headings = [...document.querySelectorAll('main :is(h1, h2)[id]')].filter((h) => links.has(h.id));

@@ -162,7 +162,8 @@ if html then
       { width = div.attributes['css-width'], height = div.attributes['css-height'] })
     local class = div.classes:includes 'photo' and 'photo' or 'chart'
     caption = pandoc.Inlines(label('Figure', div.attributes.number)) .. caption
-    return pandoc.Figure({ pandoc.Plain { image } }, { long = { pandoc.Plain(caption) } },
+    local box = pandoc.Div({ pandoc.Plain { image } }, pandoc.Attr('', { 'scroll', 'picture' }))
+    return pandoc.Figure({ box }, { long = { pandoc.Plain(caption) } },
       pandoc.Attr(div.identifier, { class }))
   end
 
