@@ -44,7 +44,7 @@ def confusion(matrix: np.ndarray, title: str = "") -> Figure:
     Args:
         matrix: (10, 10), rows true classes, columns predicted ones.
     """
-    fig, ax = panels(3.5, width=4.4)
+    fig, ax = panels(3.5, width=4.1)
     diagonal = np.eye(len(matrix), dtype=bool)
     norm = LogNorm(FEWEST, MOST)
     sns.heatmap(
@@ -82,7 +82,8 @@ def _error_key(fig: Figure, ax) -> None:
     bar.ax.set_title("errors", fontsize=SMALL)
     bar.outline.set_visible(False)
     words = f"blank:\nfewer\nthan {FEWEST:g}\n\nbold:\nright"
-    ax.annotate(words, (1.04, 0), xycoords="axes fraction", color=SOFT, fontsize=SMALL)
+    note = ax.annotate(words, (1.04, 0), xycoords="axes fraction", color=SOFT, fontsize=SMALL)
+    note.set_in_layout(False)  # else it would push the bar away
 
 
 @styled
