@@ -85,7 +85,12 @@ def _all_numbers(items: tuple, draws: int) -> dict:
         }  # read from JSON
     numbers |= compared(table) | compare.class_numbers(made, TRUTH, claims.CELLS)
     numbers |= {"baseline_epochs": 40, "augmented_epochs": 80}
-    return numbers | {"dataset": "MNIST", "confidence": 0.95}
+    return numbers | {
+        "dataset": "MNIST",
+        "confidence": "95%",
+        "finetune_same_views": 1,
+        "finetune_update_norm": 0,
+    }
 
 
 def compared(table: pd.DataFrame, confidence: float = 0.95) -> dict:
@@ -565,6 +570,14 @@ def test_that_the_control_trains_longer_is_told_where_it_does():
     assert "longer" not in narrative.abstract(as_long) + narrative.discussion(as_long)
 
 
+def test_the_recipe_of_fine_tuning_is_told_as_it_was():
+    numbers = all_numbers(USUAL)
+    usual = narrative.discussion(numbers)
+    assert "with the same views" in usual and "keeps its batch norm frozen" in usual
+    other = narrative.discussion(numbers | {"finetune_same_views": 0, "finetune_update_norm": 1})
+    assert "with views of their own" in other and "frozen" not in other
+
+
 def test_one_draw_claims_no_difference():
     numbers = all_numbers(USUAL, draws=1)
     for text in (narrative.abstract(numbers), narrative.discussion(numbers)):
@@ -733,9 +746,22 @@ def test_settings_are_those_of_the_stages():
     rate = rows.loc["learning rate, encoder", "fine-tuning"]
     assert float(rate) == stages["finetune"]["encoder_learning_rate"]
     assert rows.loc["rotation, up to (°)", "baseline"] == "–"  # its images stay as they are
+    assert rows.loc["batch norm learns"].tolist() == ["–"] * 4 + ["no"]
     assert rows.loc["labels", "probe"] == "10, 20, … 100"
     assert rows.loc["unlabelled images", "pre-training"] == "49,900"
     assert not (rows == "–").all(axis=1).any()  # every row names parameters that there are
+
+
+@pytest.mark.parametrize("name, value", [("shear", 0.9), ("update_norm", True)])
+def test_numbers_of_the_recipe_of_fine_tuning(name: str, value: object):
+    stages = {stage: {"params": params.load(stage).model_dump()} for stage in params.STAGES}
+    assert settings.numbers(stages) == {"finetune_same_views": 1, "finetune_update_norm": 0}
+    stages["finetune"]["params"][name] = value
+    changed = {
+        "finetune_same_views": int(name != "shear"),
+        "finetune_update_norm": int(value is True),
+    }
+    assert settings.numbers(stages) == changed
 
 
 def test_every_name_in_the_settings_is_a_parameter():

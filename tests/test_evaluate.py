@@ -40,6 +40,8 @@ def test_the_largest_confusions_in_words():
     assert evaluate.largest_confusions(matrix, 3) == "4→9 (31), 7→2 (20) and 9→4 (18)"
     assert evaluate.largest_confusions(matrix, 1) == "4→9 (31)"
     assert matrix[0, 0] == 100  # and leaves the matrix as it was
+    assert evaluate.largest_confusions(matrix, 5).count("→") == 3  # what is right is no confusion
+    assert evaluate.largest_confusions(np.eye(10), 3) == "none"
 
 
 def test_precision_and_recall():

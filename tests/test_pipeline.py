@@ -1,10 +1,12 @@
 """Stages: what is run, what is reused, what is left of a failure. Notebooks are stand-ins here."""
 
 import ast
+import errno
 import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,6 +32,7 @@ class Papermill:
         self.found: list[set[str]] = []  # the files that a run found in its folder
         self.options: dict = {}
         self.failure: BaseException | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def __call__(self, notebook, output, values, **options):
         folder, stage = Path(output).parent, Path(notebook).stem[3:]
@@ -41,6 +44,7 @@ class Papermill:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f"run {len(self.ran)}")
         Path(output).write_text(f"notebook {len(self.ran)}")
+        self.meanwhile()
         if self.failure:
             raise self.failure
 
@@ -127,7 +131,7 @@ def test_a_stage_is_run_with_its_parameters_and_stamped_last(project: Project):
     assert stamp["params_hash"] == settings.hash
     assert stamp["params"] == read_json(folder / "params.json")["params"]
     assert stamp["seconds"] >= 0 and stamp["threads"] == 2
-    newest = max(folder.rglob("*.*"), key=lambda file: file.stat().st_mtime_ns)
+    newest = max(folder.rglob("*.*"), key=lambda file: file.stat().st_ctime_ns)
     assert newest.name == "stage.json"
 
 
@@ -145,6 +149,24 @@ def test_an_unchanged_stage_gets_a_new_time_for_make(project: Project):
     os.utime(file, (0, 0))
     project.main("run", "baseline")
     assert file.stat().st_mtime > 0 and file.read_text() == before
+
+
+@pytest.mark.parametrize("command", ["run", "render"])
+def test_what_is_edited_while_a_stage_runs_is_newer_for_make(project: Project, command: str):
+    project.main("run", "baseline")
+    if command == "run":
+        project.change("baseline", "seed: 0", "seed: 1")
+    edited = project.root / "edited"
+    project.notebooks.meanwhile = edited.touch
+    project.main(command, "baseline")
+    file = "stage.json" if command == "run" else "01_baseline.ipynb"
+    assert (project.folder("baseline") / file).stat().st_mtime < edited.stat().st_mtime
+
+
+def test_a_full_disk_is_told_in_a_line(project: Project, capsys):
+    project.notebooks.failure = OSError(errno.ENOSPC, "No space left on device")
+    assert "No space left" in refusal(capsys, "run", "baseline", "--profile", "smoke")
+    assert project.stamp("baseline") == {}
 
 
 def test_a_stage_needs_those_before_it(project: Project, capsys):
@@ -378,12 +400,17 @@ def test_what_was_published_is_put_back_and_renewed(project: Project):
     assert [f.name for f in (report / "tables").iterdir()] == ["table.csv"]
     project.main("render", "comparison")
     assert (report / "results.csv").read_text() == f"run {len(project.notebooks.ran)}"
+    shutil.rmtree(project.folder("comparison") / "tables")  # an interrupted redrawing
+    project.main("run", "comparison")
+    assert [f.name for f in (report / "tables").iterdir()] == ["table.csv"]
 
 
 def test_the_plan_says_what_is_to_do(project: Project, capsys, monkeypatch):
     monkeypatch.setattr(estimate, "images_per_second", lambda settings: 1000.0)
     project.main("run", "baseline")
     project.main("run", "pretrain")
+    stamp = project.folder("baseline").with_name("data.stamp")
+    stamp.touch()
     capsys.readouterr()
     project.main("plan")
     first, *lines, last = capsys.readouterr().out.splitlines()
@@ -391,6 +418,7 @@ def test_the_plan_says_what_is_to_do(project: Project, capsys, monkeypatch):
     said = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
     assert list(said) == STAGES
     assert said["baseline"] == said["pretrain"] == "built"
+    assert not stamp.exists()  # so that make asks every stage, whatever made the keys differ
     assert all(said[stage].startswith("about ") for stage in STAGES[2:])
     assert last.startswith("in all about ") and "1,000 images/s" in last
     project.change("pretrain", "temperature: 0.5", "temperature: 0.2")
@@ -401,8 +429,9 @@ def test_the_plan_says_what_is_to_do(project: Project, capsys, monkeypatch):
     assert "baseline    about" in capsys.readouterr().out
     project.build()
     capsys.readouterr()
+    stamp.touch()
     project.main("plan")
-    assert "every stage is built" in capsys.readouterr().out
+    assert "every stage is built" in capsys.readouterr().out and stamp.exists()
 
 
 def test_the_plan_of_a_variant_says_what_it_reuses(project: Project, capsys, monkeypatch):

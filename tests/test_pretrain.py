@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from simclr import params
+from simclr import loss, params
 from simclr.augment import Views
 from simclr.errors import UserError
 from simclr.pretrain import learning_rate, pretrain, untrained
@@ -273,6 +273,13 @@ def test_a_checkpoint_of_other_parameters_is_refused(straight, changed):
 def test_fewer_images_than_a_batch_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"batch_size: 64 .* 20"):
         run(tmp_path / "c.pt", batch_size=64)
+
+
+def test_a_training_that_diverges_is_told_and_leaves_no_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(loss, "nt_xent", lambda z, temperature: z.sum() * math.nan)
+    with pytest.raises(UserError, match="the loss is nan in epoch 1: training diverged; lower"):
+        run(tmp_path / "c.pt")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_batch_of_all_images_and_one_of_the_rest(tmp_path):

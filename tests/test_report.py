@@ -270,6 +270,7 @@ def test_missing_notebook_names_its_target(tmp_path, monkeypatch):
     sources = tmp_path / "notebooks"
     sources.mkdir()
     (sources / "03_probe.ipynb").touch()
+    (sources / "01_baseline-Copy1.ipynb").touch()  # a copy of somebody's, no stage
     monkeypatch.setattr(report.paths, "NOTEBOOKS", sources)
     with pytest.raises(UserError, match=r"03_probe\.ipynb: not built; run `make probe`"):
         report.find_notebooks("full", "source", tmp_path)

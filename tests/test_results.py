@@ -44,10 +44,10 @@ def make_draw(labels=(10, 20), tests=(50, 80), seed=0) -> results.Draw:
     return results.Draw(rows, history, rng.random((80, 10)).astype(np.float16))
 
 
-def mark_built(root: Path, stage: str, settings) -> Path:
+def mark_built(root: Path, stage: str, settings, run_dir: str = RUN) -> Path:
     """The two files that the pipeline writes around a stage."""
-    folder, made = root / RUN / stage, {"params": settings.model_dump(mode="json")}
-    write_json(folder / "params.json", made)
+    folder, made = root / run_dir / stage, {"params": settings.model_dump(mode="json")}
+    write_json(folder / "params.json", made | {"code": results.code_digests(stage)})
     write_json(folder / "stage.json", made | {"params_hash": settings.hash})
     return folder
 
@@ -130,6 +130,12 @@ def test_a_stage_works_where_it_was_made_with_the_same_parameters(root, probe_se
     assert results.Stage("probe", RUN, probe_settings).draw_file("probe", 3) == (
         folder / "draws" / "probe-003.npz"
     )
+
+
+def test_what_other_code_made_is_not_taken_for_built(root, probe_settings, monkeypatch):
+    folder = mark_built(root, "probe", probe_settings)
+    monkeypatch.setattr(results, "code_digests", lambda stage: ["edited since"])
+    assert results.Stage("probe", RUN, probe_settings).folder != folder
 
 
 def test_other_parameters_never_touch_what_is_built(root, probe_settings):
@@ -220,7 +226,7 @@ def test_a_classifier_comes_back_by_the_three_lines_of_the_readme(
     assert (run_dir, results.METHODS[method]) == ("runs/full/source", stage_name)
 
     settings = params.load(stage_name)
-    write_json(root / run_dir / stage_name / "params.json", {"params": settings.model_dump()})
+    mark_built(root, stage_name, settings, run_dir)
     results.Stage(stage_name, run_dir, settings).save_classifier(method, network, {"draw": 0})
     monkeypatch.chdir(root)
     images = torch.rand(3, 1, 28, 28)

@@ -5,6 +5,7 @@ import torch
 
 from simclr import params, supervised
 from simclr.augment import Views, to_float
+from simclr.errors import UserError
 from simclr.model import Classifier, Encoder
 from simclr.probe import classifier, features, fit_linear
 from simclr.supervised import Recipe, finetuning, from_scratch, train
@@ -77,6 +78,13 @@ def test_loss_falls_and_accuracy_is_a_fraction():
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
     assert history["accuracy"].between(0, 1).all() and history["accuracy"].iloc[-1] > 0.8
+
+
+def test_a_training_that_diverges_is_told():
+    with pytest.raises(
+        UserError, match=r"the loss is nan in epoch \d: training diverged; lower the"
+    ):
+        train(network(), *labelled(), recipe(epochs=3, head_rate=1e30, encoder_rate=1e30))
 
 
 def test_bf16_trains_fp32_weights():

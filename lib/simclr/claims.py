@@ -136,8 +136,8 @@ def _recalls(numbers: Numbers) -> str:
 
 
 _OTHER_BASELINE = (
-    "The source gives neither epochs nor optimiser nor how its labels were drawn; ours are balanced, "
-    "and trained until the loss is flat."
+    "The source gives neither epochs nor optimiser nor how its labels were drawn; here training "
+    "goes on until the loss is flat."
 )
 
 # How the words of the source are read; for the table's caption.
@@ -277,8 +277,7 @@ CLAIMS = [
         "90%",
         _percent("finetune_accuracy_mean"),
         _near("finetune_accuracy_mean", 0.90, 0.01),
-        "Ours starts at the probe's head, keeps batch norm's statistics and augments its images; the "
-        "source says nothing of these.",
+        "Ours starts at the probe's head and augments its images; the source says nothing of these.",
     ),
     Claim(
         "Fine-tuning is slightly below the probe",

@@ -41,11 +41,12 @@ def confusion(draws: dict[int, Draw], truth: np.ndarray) -> np.ndarray:
 
 
 def largest_confusions(matrix: np.ndarray, many: int) -> str:
-    """The most frequent errors in words: "4→9 (31), 7→2 (20) and 9→4 (18)"."""
+    """The most frequent errors in words: "4→9 (31), 7→2 (20) and 9→4 (18)"; "none" without errors."""
     errors = matrix.copy()
     np.fill_diagonal(errors, 0)
-    order = errors.ravel().argsort()[::-1][:many]
-    *most, last = [f"{k // CLASSES}→{k % CLASSES} ({errors.ravel()[k]:.0f})" for k in order]
+    order = [k for k in errors.ravel().argsort()[::-1][:many] if errors.ravel()[k] > 0]
+    words = [f"{k // CLASSES}→{k % CLASSES} ({errors.ravel()[k]:.0f})" for k in order]
+    *most, last = words or ["none"]
     return f"{', '.join(most)} and {last}" if most else last
 
 

@@ -29,7 +29,7 @@ def abstract(numbers: Numbers) -> str:
     if "probe_ahead_with" in numbers:
         fewer = (
             " With fewer labels the probe is ahead of the control, most with {probe_most_ahead_labels}: "
-            "{probe_most_ahead_difference:+.1f} points, {confidence:.0%} interval "
+            "{probe_most_ahead_difference:+.1f} points, {confidence} interval "
             "{probe_most_ahead_low:+.1f} to {probe_most_ahead_high:+.1f}."
         )
     return (
@@ -133,6 +133,8 @@ def reading(numbers: Numbers) -> str:
 
 def discussion(numbers: Numbers) -> str:
     """What the comparison means."""
+    views = "the same views" if numbers["finetune_same_views"] else "views of their own"
+    frozen = "" if numbers["finetune_update_norm"] else "keeps its batch norm frozen and "
     paragraphs = [
         "**Pre-training against augmentation.** Against the plain baseline the probe gains "
         f"{_difference(numbers, 'probe', 'baseline')}. Training with augmented images{_longer(numbers)}, "
@@ -149,9 +151,9 @@ def discussion(numbers: Numbers) -> str:
         f"({_difference(numbers, 'finetune', 'baseline_augmented')}; "
         f"{_draws(numbers, 'finetune', 'baseline_augmented')})."
         " Fine-tuning and the control train the "
-        "same network on the same labels and with the same views, each with the epochs, learning rates "
+        f"same network on the same labels and with {views}, each with the epochs, learning rates "
         "and dropout that did best on validation images among the few that were tried; fine-tuning also "
-        "keeps its batch norm frozen and starts from the probe's head (@tbl-settings). So their "
+        f"{frozen}starts from the probe's head (@tbl-settings). So their "
         "difference is that between two good recipes, one with pre-training and one without, and not "
         "the effect of a single change.",
         f"**Views and confusions.** {_confusions(numbers)}A hypothesis, not tested here: SimCLR learns to "
@@ -219,7 +221,7 @@ def _few_labels(numbers: Numbers) -> str:
         text = (
             f" With fewer labels it is ahead of the control beyond chance, {after}: with "
             "{probe_ahead_with}. The lead is largest with {probe_most_ahead_labels}: "
-            "{probe_most_ahead_difference:+.1f} points, {confidence:.0%} interval "
+            "{probe_most_ahead_difference:+.1f} points, {confidence} interval "
             "{probe_most_ahead_low:+.1f} to {probe_most_ahead_high:+.1f}."
         )
     else:
@@ -266,7 +268,7 @@ def _difference(numbers: Numbers, a: str, b: str) -> str:
     pair = f"{a}_less_{b}"
     text = f"{{{pair}_difference:+.1f}} points"
     if _known(numbers, a, b):
-        text += f", {{confidence:.0%}} interval {{{pair}_low:+.1f}} to {{{pair}_high:+.1f}}"
+        text += f", {{confidence}} interval {{{pair}_low:+.1f}} to {{{pair}_high:+.1f}}"
     return text
 
 

@@ -79,7 +79,7 @@ class Training(Evaluated):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     min_steps: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=2, le=1000)]
-    weight_decay: NonNegative
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
     dropout_conv: Share
     dropout_dense: Share
     rotation: Annotated[float, Field(ge=0, le=180)]
@@ -103,9 +103,9 @@ class PretrainParams(Params):
     validation_images: Annotated[int, Field(ge=4, le=10_000)]
     epochs: Count
     batch_size: Annotated[int, Field(ge=2, le=16_384)]
-    temperature: Annotated[float, Field(gt=0, le=100)]
+    temperature: Annotated[float, Field(ge=0.001, le=100)]
     learning_rate: Rate
-    weight_decay: NonNegative
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
     warmup_epochs: NonNegative
     projection_hidden: Count
     projection_size: Count
@@ -130,7 +130,7 @@ class PretrainParams(Params):
 
 
 class ProbeParams(Evaluated):
-    l2: Annotated[float, Field(gt=0)]
+    l2: Annotated[float, Field(gt=0, le=1000)]
     map_images: Annotated[int, Field(ge=100, le=10_000)]
 
 
@@ -138,7 +138,7 @@ class FinetuneParams(Training):
     epochs: Count
     encoder_learning_rate: Annotated[float, Field(ge=0, le=1)]
     head_learning_rate: Rate
-    l2: Annotated[float, Field(gt=0)]
+    l2: Annotated[float, Field(gt=0, le=1000)]
     update_norm: bool
 
 

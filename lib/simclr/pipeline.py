@@ -83,8 +83,14 @@ class Build:
 
 
 def run(build: Build, stage: str) -> None:
-    """Bring a stage up to date: reuse it if its key is found, else execute its notebook."""
+    """Bring a stage up to date: reuse it if its key is found, else execute its notebook.
+
+    The stamp has the time of the beginning, so that make sees what was edited meanwhile.
+    """
+    begun = time.time()
     key, folder = build.key(stage), build.folder / stage
+    if stage == "comparison" and not all((folder / name).exists() for name in PUBLISHED):
+        (folder / "stage.json").unlink(missing_ok=True)  # a redrawing of it was interrupted
     if build.stamp(stage).get("key") == key:
         print(f"{stage}: unchanged")
     elif found := _elsewhere(build, stage, key):
@@ -93,7 +99,8 @@ def run(build: Build, stage: str) -> None:
         shutil.copytree(found, folder, ignore=shutil.ignore_patterns("stage.json"))
         write_json(folder / "stage.json", read_json(found / "stage.json"))
     else:
-        content = {"key": key, "params": build.params[stage].model_dump(mode="json")}
+        settings = build.params[stage].model_dump(mode="json")
+        content = {"key": key, "params": settings, "code": code_digests(stage)}
         if read_json(folder / "params.json") != content:  # else go on with an interrupted run
             shutil.rmtree(folder, ignore_errors=True)
             write_json(folder / "params.json", content)
@@ -107,7 +114,7 @@ def run(build: Build, stage: str) -> None:
             raise UserError(f"{stage}: its code changed while it ran; run `make {stage}` again")
         seconds = round(time.perf_counter() - start, 1)
         write_json(folder / "stage.json", stamp | {"seconds": seconds})
-    os.utime(folder / "stage.json")
+    os.utime(folder / "stage.json", (begun, begun))
     if stage == "comparison":
         _publish(build)
 
@@ -128,6 +135,8 @@ def plan(build: Build) -> None:
     if set(fates.values()) == {"built"}:
         print("every stage is built; only what changed in looks is redone")
         return
+    # Not all that makes a key is a file that make watches (a folder of images is not).
+    (build.folder / "data.stamp").unlink(missing_ok=True)
     from simclr.estimate import images_per_second, work
 
     speed, total = images_per_second(build.params["pretrain"]), 0.0
@@ -154,7 +163,7 @@ def _execute(build: Build, stage: str) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    name, folder = NOTEBOOKS[stage], build.folder / stage
+    name, folder, begun = NOTEBOOKS[stage], build.folder / stage, time.time()
     shutil.rmtree(folder / "tables", ignore_errors=True)  # of a notebook that had other ones
     partial = folder / f"{name}.partial.ipynb"
     print(f"{stage}: notebooks/{name}.ipynb", flush=True)
@@ -181,6 +190,7 @@ def _execute(build: Build, stage: str) -> None:
         else:
             said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"{stage}: {said}\n  the notebook so far: {partial}") from None
+    os.utime(partial, (begun, begun))  # so that make sees what was edited meanwhile
     os.replace(partial, folder / f"{name}.ipynb")
 
 
@@ -242,7 +252,7 @@ def main(arguments: list[str] | None = None) -> None:
             plan(build)
         elif args.command != "check":
             {"run": run, "render": render}[args.command](build, args.stage)
-    except UserError as error:
+    except (UserError, OSError) as error:  # a full disk, a folder that may not be written
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:

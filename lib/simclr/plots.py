@@ -3,6 +3,7 @@
 from simclr.charts import (
     confusion,
     costs,
+    duration,
     embedding_map,
     method_dots,
     paired_differences,
@@ -24,6 +25,7 @@ __all__ = [
     "architecture",
     "confusion",
     "costs",
+    "duration",
     "embedding_map",
     "gains",
     "label_draw",

@@ -96,6 +96,11 @@ def pretrain(
                     f"  {speed:,.0f} views/s  {left / 60:.0f} min left"
                 )
         train_loss = total.item() / steps
+        if not math.isfinite(train_loss):
+            raise UserError(
+                f"pretrain: the loss is {train_loss} in epoch {epoch}: training diverged; lower "
+                f"learning_rate ({params.learning_rate:g}) or raise temperature ({params.temperature:g})"
+            )
         seconds = time.perf_counter() - start
         history.append(
             {

@@ -25,7 +25,7 @@ import typst
 from simclr import paths
 from simclr.errors import UserError
 from simclr.files import write_atomically
-from simclr.params import DATASET_NAMES, THINGS
+from simclr.params import DATASET_NAMES, STAGES, THINGS
 
 ASSETS = Path(__file__).with_name("report_assets")
 BIBLIOGRAPHY = paths.NOTEBOOKS / "references.bib"
@@ -44,10 +44,12 @@ class Report:
 
 
 def find_notebooks(profile: str, variant: str, runs: Path = paths.RUNS) -> list[Path]:
-    """The executed notebooks, one for each of notebooks/NN_*.ipynb; one missing is a UserError."""
+    """The executed notebooks, one for each stage; one missing is a UserError."""
     books = []
     for source in sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
         stage = source.stem[3:]
+        if stage not in STAGES:  # somebody's copy of a notebook
+            continue
         books.append(runs / profile / variant / stage / source.name)
         if not books[-1].is_file():
             choice = [f"PROFILE={profile}"] if profile != "full" else []
@@ -221,14 +223,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--variant", default="source")
     parser.add_argument("--runs", default="runs", help="a folder of the project")
     chosen = parser.parse_args(arguments)
-    where = (chosen.profile, chosen.variant, (paths.ROOT / chosen.runs).resolve())
+    where = (chosen.profile, chosen.variant, paths.ROOT / chosen.runs)
     named = [("profile", chosen.profile, "full"), ("variant", chosen.variant, "source")]
     note = ", ".join(f"{name} “{value}”" for name, value, usual in named if value != usual)
     try:
         report = collect(find_notebooks(*where), note=note and f"Built with {note}")
         file = paths.report_folder(*where) / f"report.{chosen.kind}"
         {"html": write_html, "pdf": write_pdf}[chosen.kind](report, file)
-    except UserError as error:
+    except (UserError, OSError) as error:  # a full disk, a folder that may not be written
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")

@@ -117,8 +117,8 @@ def code_digests(stage: str) -> list[str]:
 class Stage:
     """The folder that a notebook works in, and the folders of the stages before it.
 
-    Where `run_dir` holds this stage with the same parameters, what is there is used: nothing is
-    trained twice. With other parameters (a notebook opened by hand and played with) the work goes
+    Where `run_dir` holds this stage with the same parameters and code, what is there is used: nothing
+    is trained twice. With others (a notebook opened by hand and played with) the work goes
     to runs/explore/<hash>/ and what `make` has built stays as it is; the hash stands for these
     parameters, for the code and for the stages read.
 
@@ -137,8 +137,8 @@ class Stage:
         run_dir = paths.ROOT / self.run_dir
         object.__setattr__(self, "run_dir", run_dir)
         built = run_dir / self.name
-        made_with = read_json(built / "params.json").get("params")
-        if made_with != self.params.model_dump(mode="json"):
+        made, mine = read_json(built / "params.json"), self.params.model_dump(mode="json")
+        if (made.get("params"), made.get("code")) != (mine, code_digests(self.name)):
             read = [
                 read_json(run_dir / name / "stage.json").get("key") for name in BEFORE[self.name]
             ]

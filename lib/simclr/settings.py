@@ -28,6 +28,7 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "learning rate, encoder": ("learning_rate", _TRAINED),
     "learning rate, head": ("learning_rate", _TRAINED),
     "weight decay": ("weight_decay", _TRAINED),
+    "batch norm learns": ("update_norm", ("fine-tuning",)),
     "dropout after a block": ("dropout_conv", _ON_LABELS),
     "dropout after the dense layer": ("dropout_dense", _ON_LABELS),
     "rotation, up to (°)": ("rotation", _AUGMENTED),
@@ -67,8 +68,20 @@ def table(stages: Mapping[str, Mapping]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def numbers(stages: Mapping[str, Mapping]) -> dict[str, int]:
+    """What the prose asks of the recipe of fine-tuning, 1 for yes: the control's views? a live batch norm?"""
+    control, finetune = (stages[stage]["params"] for stage in ("baseline", "finetune"))
+    views = ("rotation", "crop_scale", "crop_aspect", "shear")
+    return {
+        "finetune_same_views": int(all(control[name] == finetune[name] for name in views)),
+        "finetune_update_norm": int(finetune["update_norm"]),
+    }
+
+
 def _text(value: float | list) -> str:
     """A number without trailing zeros; a long list by its ends: "10, 20, … 100"."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         shown = map(str, value)
         return f"{value[0]}, {value[1]}, … {value[-1]}" if len(value) > 3 else ", ".join(shown)

@@ -1,5 +1,6 @@
 """Training a classifier on few labels: the baseline and fine-tuning share this one function."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from simclr import device as devices
 from simclr.augment import Views, to_float
+from simclr.errors import UserError
 from simclr.model import Classifier, Encoder
 from simclr.params import BaselineParams, FinetuneParams, Training
 from simclr.probe import features, fit_linear
@@ -55,6 +57,9 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
 
     Returns:
         A row an epoch: epoch, loss and accuracy (a fraction), both over the training batches.
+
+    Raises:
+        UserError: training diverged.
     """
     device, dtype = devices.pick(recipe.device, recipe.precision)
     generator = torch.Generator(device).manual_seed(recipe.seed)
@@ -90,6 +95,11 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
             loss_sum += loss.detach() * len(rows)
             right += (logits.detach().argmax(1) == y[rows]).sum()
         history.append((epoch, loss_sum.item() / len(x), right.item() / len(x)))
+        if not math.isfinite(history[-1][1]):
+            raise UserError(
+                f"the loss is {history[-1][1]} in epoch {epoch}: training diverged; lower the learning "
+                f"rates ({recipe.encoder_rate:g} encoder, {recipe.head_rate:g} head)"
+            )
     return pd.DataFrame(history, columns=["epoch", "loss", "accuracy"])
 
 
