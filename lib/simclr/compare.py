@@ -110,7 +110,7 @@ def numbers(
 
     Args:
         differences: of `paired`.
-        gains: of `over_labels`, with the probe less the augmented control among its pairs.
+        gains: of `over_labels`: probe and fine-tuning less the augmented control.
     """
     means = summary(results).set_index("method")["mean"]
     best = str(means.idxmax())
@@ -130,6 +130,10 @@ def numbers(
         out[f"{name}_difference"] = 100 * row.difference
         out[f"{name}_low"], out[f"{name}_high"] = 100 * row.low, 100 * row.high
         out |= {f"{name}_wins": row.wins, f"{name}_ties": row.ties, f"{name}_losses": row.losses}
+    spread = results.groupby(["method", "n_labels"]).accuracy.std().unstack(0)
+    no_less = spread.index[spread.probe >= spread.baseline]
+    if len(no_less):
+        out["probe_varies_no_less_with"] = ", ".join(map(str, no_less))
     for method, rows in results.groupby("method"):
         match = rows.groupby("n_labels").accuracy.mean()
         enough = match[match >= float(means["baseline"])].index
@@ -139,22 +143,26 @@ def numbers(
 
 
 def _with_fewer(gains: pd.DataFrame, confidence: float) -> dict[str, float | str]:
-    """With which smaller numbers of labels probe and augmented control differ, Holm's correction made."""
-    fewer = gains[(gains.a == "probe") & (gains.b == "baseline_augmented")]
-    fewer = fewer[fewer.n_labels < gains.n_labels.max()]
-    if fewer.p.isna().all():  # none, or a single draw
-        return {}
-    clear = fewer[holm(fewer.p) < 1 - confidence]
-    ahead, behind = clear[clear.difference > 0], clear[clear.difference < 0]
-    out: dict[str, float | str] = {"smaller_sizes": len(fewer)}
-    for name, rows in {"probe": ahead, "control": behind}.items():
-        if len(rows):
-            out[f"{name}_ahead_with"] = ", ".join(map(str, rows.n_labels))
-    if len(ahead):
-        most = ahead.loc[ahead.difference.idxmax()]
-        out["probe_most_ahead_labels"] = int(most.n_labels)
-        for part in ("difference", "low", "high"):
-            out[f"probe_most_ahead_{part}"] = 100 * float(most[part])
+    """With which smaller numbers of labels a pre-trained method and the augmented control differ.
+
+    Holm's correction is made for the sizes, for each of the two methods by itself.
+    """
+    fewer = gains[(gains.b == "baseline_augmented") & (gains.n_labels < gains.n_labels.max())]
+    out: dict[str, float | str] = {}
+    for method, rows in fewer.groupby("a"):
+        if rows.p.isna().all():  # a single draw
+            continue
+        clear = rows[holm(rows.p) < 1 - confidence]
+        sides = {"ahead": clear[clear.difference > 0], "behind": clear[clear.difference < 0]}
+        out["smaller_sizes"] = len(rows)
+        for side, found in sides.items():
+            if len(found):
+                out[f"{method}_{side}_with"] = ", ".join(map(str, found.n_labels))
+        if len(sides["ahead"]):
+            most = sides["ahead"].loc[sides["ahead"].difference.idxmax()]
+            out[f"{method}_most_ahead_labels"] = int(most.n_labels)
+            for part in ("difference", "low", "high"):
+                out[f"{method}_most_ahead_{part}"] = 100 * float(most[part])
     return out
 
 

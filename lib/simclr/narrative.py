@@ -28,19 +28,19 @@ def abstract(numbers: Numbers) -> str:
     fewer = ""
     if "probe_ahead_with" in numbers:
         fewer = (
-            " With fewer labels the probe is ahead of the control, most with {probe_most_ahead_labels}: "
-            "{probe_most_ahead_difference:+.1f} points, {confidence} interval "
+            " With {probe_ahead_with} labels the probe is ahead of the control, most with "
+            "{probe_most_ahead_labels}: {probe_most_ahead_difference:+.1f} points, {confidence} interval "
             "{probe_most_ahead_low:+.1f} to {probe_most_ahead_high:+.1f}."
         )
     return (
         "We rebuild a student report that classifies {dataset} from **{compared_labels} labelled "
         "images**, with and without SimCLR pre-training on {pretrain_unlabelled_images:,.0f} "
         f"unlabelled ones, and measure every method over {{compared_draws}} label {draws} and "
-        "{compared_test_images:,} test images. Trained on the labels alone, the network reaches "
-        "{baseline_accuracy_mean:.1%}. A control that the source lacks, the same network trained with "
-        f"augmented images{_longer(numbers)}, reaches {{baseline_augmented_accuracy_mean:.1%}}. A linear "
-        "probe on the frozen pre-trained encoder reaches {probe_accuracy_mean:.1%}, and fine-tuning all "
-        "of it {finetune_accuracy_mean:.1%}. Draw by draw, the probe "
+        "{compared_test_images:,} test images, on one pre-training run. Trained on the labels alone, the "
+        "network reaches {baseline_accuracy_mean:.1%}. A control that the source lacks, the same network "
+        f"trained with augmented images{_longer(numbers)}, reaches {{baseline_augmented_accuracy_mean:.1%}}. "
+        "A linear probe on the frozen pre-trained encoder reaches {probe_accuracy_mean:.1%}, and "
+        "fine-tuning all of it {finetune_accuracy_mean:.1%}. Draw by draw, the probe "
         f"{_against(numbers, 'probe', 'baseline_augmented')} the control "
         f"({_difference(numbers, 'probe', 'baseline_augmented')}), and fine-tuning "
         f"{_against(numbers, 'finetune', 'probe')} the probe ({_difference(numbers, 'finetune', 'probe')})."
@@ -103,14 +103,15 @@ def reading(numbers: Numbers) -> str:
     best = best[0].upper() + best[1:]
     level = [SPOKEN[key] for key in str(numbers["best_not_ahead_of"]).split(",") if key]
     sentences = [
-        f"{best} has the highest mean with {{compared_labels}} labels, {{best_accuracy_mean:.1%}}."
+        f"{best} has the highest mean with {{compared_labels}} labels, {{best_accuracy_mean:.1%}} "
+        "(@tbl-accuracy)."
     ]
     if numbers["compared_draws"] == 1:
         sentences.append("A single draw does not tell whether that is more than chance.")
     elif level:
         sentences.append(
-            f"But draw by draw it cannot be told from {_and(level)} (@tbl-differences), so no one method is "
-            "the best."
+            f"But draw by draw it cannot be told from {_and(level)} (@tbl-differences), so it cannot be "
+            "called the best."
         )
     else:
         sentences.append("Draw by draw it is ahead of every other method beyond chance.")
@@ -120,14 +121,18 @@ def reading(numbers: Numbers) -> str:
     if all(key in numbers for key in fewest.values()):
         sentences.append(
             "The mean that the baseline has with {compared_labels} labels is reached by the probe with "
-            f"{{{fewest['probe']}}} and by the augmented control with {{{fewest['baseline_augmented']}}}."
+            f"{{{fewest['probe']}}} and by the augmented control with {{{fewest['baseline_augmented']}}} "
+            "(@fig-curves)."
         )
     if "probe_accuracy_sd" in numbers and "baseline_accuracy_sd" in numbers:
         less = numbers["probe_accuracy_sd"] < numbers["baseline_accuracy_sd"]
         sentences.append(
-            f"Between draws the probe varies {'less' if less else 'no less'} than the baseline: a standard "
-            "deviation of {probe_accuracy_sd:.2%} against {baseline_accuracy_sd:.2%}."
+            f"With {{compared_labels}} labels the probe varies {'less' if less else 'no less'} between draws "
+            "than the baseline: a standard deviation of {probe_accuracy_sd:.2%} against "
+            "{baseline_accuracy_sd:.2%}."
         )
+        if less and "probe_varies_no_less_with" in numbers:
+            sentences.append("With {probe_varies_no_less_with} labels it varies no less.")
     return " ".join(sentences)
 
 
@@ -166,7 +171,7 @@ def discussion(numbers: Numbers) -> str:
 
 
 def why(verdicts: pd.DataFrame) -> str:
-    """How many claims hold, and what may be the reason where one does not."""
+    """How many claims hold, what that does not show, and what may be the reason where one does not."""
     built_in = verdicts.holds == BUILT_IN
     count = verdicts.holds[~built_in].value_counts()
     told = [
@@ -177,6 +182,11 @@ def why(verdicts: pd.DataFrame) -> str:
     text = f"The verdicts on {len(verdicts) - built_in.sum()} claims are: {', '.join(told)}."
     if built_in.any():
         text += f" Those that hold by construction ({built_in.sum()}) are not counted."
+    if (verdicts.holds == HOLDS).any():
+        text += (
+            " A claim of a gain or a fall with the probe is about what is seen, not about its cause: the "
+            "control, which had no pre-training, stands beside it to show how much augmentation does."
+        )
     reasons = verdicts[(verdicts.holds == FAILS) & (verdicts.why != "")].groupby("why", sort=False)
     lines = [f"- *{'*; *'.join(rows.claim)}*: {reason}" for reason, rows in reasons]
     if lines:
@@ -210,7 +220,7 @@ def statement(collected: Mapping) -> str:
 
 
 def _few_labels(numbers: Numbers) -> str:
-    """Where on the learning curve probe and augmented control differ beyond chance."""
+    """Where on the learning curve the pre-trained methods and the control differ beyond chance."""
     if "smaller_sizes" not in numbers:
         return ""
     after = (
@@ -226,9 +236,15 @@ def _few_labels(numbers: Numbers) -> str:
         )
     else:
         text = f" With fewer labels it is nowhere ahead of the control beyond chance, {after}."
-    if "control_ahead_with" in numbers:
-        text += " The control is ahead of it with {control_ahead_with}."
-    return text
+    if "probe_behind_with" in numbers:
+        text += " It is behind it with {probe_behind_with}."
+    text += (
+        " Fine-tuning, tested alike, is ahead of the control with {finetune_ahead_with} labels"
+        if "finetune_ahead_with" in numbers
+        else " Fine-tuning, tested alike, is nowhere ahead of the control"
+    )
+    behind = " and behind it with {finetune_behind_with}"
+    return text + (f"{behind}." if "finetune_behind_with" in numbers else ".")
 
 
 def _longer(numbers: Numbers) -> str:
@@ -287,8 +303,8 @@ def _excluded(numbers: Numbers, a: str, b: str) -> str:
         return ""
     pair = f"{a}_less_{b}"
     return (
-        f" That excludes differences above {{{pair}_high:+.1f}} and below {{{pair}_low:+.1f}} points, but "
-        "does not show that the two are equal."
+        f" That leaves open any difference from {{{pair}_low:+.1f}} to {{{pair}_high:+.1f}} points for this "
+        "one encoder, and does not show that the two are equal."
     )
 
 
