@@ -11,6 +11,7 @@ from torch import nn
 from simclr import data, evaluate, files, measure, params, paths, results
 from simclr.augment import to_float
 from simclr.errors import UserError
+from simclr.model import Classifier, Encoder
 
 TESTS, SAMPLE = 300, 120
 
@@ -98,7 +99,19 @@ def test_predict_is_the_networks_softmax_in_eval_mode():
 def test_predict_takes_features_as_they_are():
     torch.manual_seed(0)
     head, features = nn.Linear(512, 10), torch.randn(7, 512)
-    torch.testing.assert_close(measure.predict(head, features), head(features).softmax(1).detach())
+    found = measure.predict(head, features)
+    torch.testing.assert_close(found, head(features).softmax(1).detach())
+    assert torch.equal(measure.predict(head, features, torch.bfloat16), found)
+
+
+def test_classes_that_are_close_do_not_tie_in_bf16():
+    """Two classes a thousandth apart: as bf16, whose digits are 0.8% apart, they would be one."""
+    model = Classifier(Encoder())
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.copy_(torch.tensor([0.0] * 8 + [1.0, 1.001]))
+    images = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
+    assert measure.predict(model, images, torch.bfloat16).argmax(1).tolist() == [9, 9, 9]
 
 
 # ---- over draws ----------------------------------------------------------------------------------

@@ -362,8 +362,15 @@ def test_a_notebook_run_again_trains_nothing(built: Path):
 
 
 @pytest.mark.slow
-def test_a_build_agrees_with_itself(built: Path, capsys):
-    with pytest.raises(SystemExit) as ended:
-        pipeline.main(["verify", *OPTIONS, "--against", str(built / "report")])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.endswith("the committed report is reproduced\n")
+def test_a_build_agrees_with_itself_and_with_no_other(built: Path, tmp_path: Path, capsys):
+    other = shutil.copytree(built / "report", tmp_path / "other")
+    numbers = files.read_json(other / "numbers.json")
+    files.write_json(other / "numbers.json", numbers | {"probe_accuracy_mean": 2.0})
+    for against, status, said in [
+        (built / "report", 0, "the committed report is reproduced\n"),
+        (other, 1, "1 not reproduced\n"),
+    ]:
+        with pytest.raises(SystemExit) as ended:
+            pipeline.main(["verify", *OPTIONS, "--against", str(against)])
+        assert ended.value.code == status
+        assert capsys.readouterr().out.endswith(said)

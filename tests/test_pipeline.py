@@ -460,7 +460,7 @@ def test_the_work_of_few_labels_counts_the_steps_that_are_added(monkeypatch):
     settings = params.load("finetune", "smoke")
     one = settings.model_copy(update={"n_labels": [10], "draws": [0], "min_steps": 40})
     more = one.model_copy(update={"min_steps": 50})
-    added = estimate.work("finetune", more) - estimate.work("finetune", one)
+    added = estimate.work(more) - estimate.work(one)
     assert added == pytest.approx(10 * (50 - 40))
 
 
@@ -476,7 +476,7 @@ def test_cores_that_draws_leave_idle_are_counted(monkeypatch):
 def test_the_full_plan_takes_longer_than_the_others():
     def seconds(profile: str) -> float:
         found = params.check_all(profile, params.SOURCE)
-        return sum(estimate.work(stage, settings) for stage, settings in found.items())
+        return sum(estimate.work(settings) for settings in found.values())
 
     assert seconds("full") > 5 * seconds("quick") > 10 * seconds("smoke") > 0
 

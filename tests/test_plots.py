@@ -476,7 +476,6 @@ def frames(figure: Figure) -> int:
 def test_number_of_images():
     labels = np.arange(200) % 10
     assert frames(plots.samples(digits(200), labels)) == 100
-    assert frames(plots.samples(digits(200), labels, rows=3, cols=14)) == 42
     assert frames(plots.label_draw(digits(100), labels[:100])) == 100
     assert frames(plots.views(*CASES["views"][0])) == 8 * (1 + 1 + 2)
     assert frames(plots.mistakes(digits(13), range(13), range(13), noise(13))) == 13

@@ -159,6 +159,10 @@ def test_an_untrained_encoder_gets_the_images_statistics_and_keeps_its_weights()
     norm = encoder.layers.norm1
     torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(norm.running_var, first.var((0, 2, 3)), rtol=1e-4, atol=1e-5)
+    encoder.layers.norm1.running_mean.fill_(9)  # of training, say: it must not count
+    encoder.layers.norm1.num_batches_tracked.fill_(1000)
+    probe.with_statistics(encoder, pictures(40))
+    torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
 
 
 def test_maps_are_made_once(encoder, tmp_path, monkeypatch):

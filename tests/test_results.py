@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 
 from simclr import params, paths, results
 from simclr.errors import UserError
-from simclr.files import read_json, write_atomically, write_csv, write_json
+from simclr.files import locked, read_json, write_atomically, write_csv, write_json
 from simclr.model import Classifier, Encoder
 
 RUN = "runs/smoke/source"
@@ -68,6 +70,23 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         temporary.write_text("half of the new")
         raise KeyboardInterrupt
     assert files(file.parent) == {"a.txt": b"old"}
+
+
+def test_a_second_process_says_that_it_waits(tmp_path: Path):
+    code = (
+        "import sys; from pathlib import Path; from simclr.files import locked\n"
+        "with locked(Path(sys.argv[1])): print('in')"
+    )
+    with locked(tmp_path / "new" / ".lock"):
+        other = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "new" / ".lock")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        said = other.stdout.readline()
+        assert said == f"{tmp_path / 'new'}: waiting for another process that works there\n"
+        assert other.poll() is None
+    assert other.communicate(timeout=60)[0] == "in\n"
 
 
 def test_json_and_csv_are_written_whole(tmp_path: Path):

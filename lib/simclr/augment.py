@@ -38,11 +38,11 @@ class Views:
         """Draw one view of each image.
 
         Args:
-            images: (N, 1, H, W) floats.
+            images: (N, 1, S, S) floats; of square images only is a rotation a rotation.
             generator: on the images' device; the only source of randomness.
 
         Returns:
-            (N, 1, H, W), in the memory format `channels_last`.
+            (N, 1, S, S), in the memory format `channels_last`.
         """
         theta = self.affine(len(images), generator)
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
@@ -54,8 +54,9 @@ class Views:
     def affine(self, n: int, generator: torch.Generator) -> Tensor:
         """Maps from output to input coordinates, both in [-1, 1]: (n, 2, 3).
 
-        The crop's centre is uniform over the places where the crop lies inside the image, its area
-        and aspect are drawn as torchvision's `RandomResizedCrop` draws them.
+        The crop's centre is uniform over the places where the crop lies inside the image. Its area and
+        aspect are drawn as torchvision's `RandomResizedCrop` draws them, but a side longer than the image
+        is cut to it, where torchvision draws again: crops are a little larger here.
         """
         angle = _uniform(n, -self.rotation, self.rotation, generator) * (math.pi / 180)
         area = _uniform(n, self.crop_scale, 1, generator)

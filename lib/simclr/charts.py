@@ -36,7 +36,7 @@ FEWEST, MOST = 0.5, 150
 
 
 @styled
-def confusion(matrix: np.ndarray, title: str = "") -> Figure:
+def confusion(matrix: np.ndarray) -> Figure:
     """Counts in cells, errors coloured on a log scale so that the diagonal does not drown them.
 
     The scale is the same for every figure; less than half an error is left blank.
@@ -66,7 +66,7 @@ def confusion(matrix: np.ndarray, title: str = "") -> Figure:
         c = "white" if i != j and norm(count) > 0.62 else INK
         style = {"color": c, "weight": "bold" if i == j else "normal", "fontsize": SMALL}
         ax.text(j + 0.5, i + 0.5, f"{int(count + 0.5)}", ha="center", va="center", **style)
-    ax.set(xlabel="Predicted class", ylabel="True class", title=title)
+    ax.set(xlabel="Predicted class", ylabel="True class")
     ax.tick_params(length=0, rotation=0)
     _error_key(fig, ax)
     return fig

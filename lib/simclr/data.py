@@ -1,13 +1,10 @@
 """Datasets as tensors, the label draws, and the checked cache of both under data/."""
 
 import argparse
-import fcntl
 import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ import torch
 
 from simclr import fetch, params, paths
 from simclr.errors import UserError
+from simclr.files import locked
 
 DATASETS = ("mnist", "fashion-mnist", "kmnist")  # a place in it seeds the draws: only append
 POOL = 50_000  # training images 0..49,999 are the pool, 50,000..59,999 the validation set
@@ -57,7 +55,7 @@ def prepare(dataset: str, data_dir: str = "", root: Path = paths.DATA) -> Path:
         if is_whole(folder):
             return folder
         root.mkdir(parents=True, exist_ok=True)
-        with _lock(root / f".{dataset}.lock"):  # a second process waits, then finds it done
+        with locked(root / f".{dataset}.lock"):  # a second process waits, then finds it done
             if not is_whole(folder):
                 _write(folder, dataset, *(found or fetch.fetch(dataset)))
     except OSError as error:
@@ -157,13 +155,6 @@ def _write(folder: Path, dataset: str, arrays: fetch.Arrays, source: str) -> Non
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    with open(file, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _sha256(file: Path) -> str:

@@ -16,7 +16,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # <malloc.h> of glibc
 
 
 def pick(device: str = "auto", precision: str = "auto") -> tuple[torch.device, torch.dtype]:
-    """Choose the device and the type of the network's arithmetic.
+    """Choose the device and the type of the network's arithmetic, and set torch up for them.
+
+    What it sets holds for the whole process: glibc's allocator on a CPU; on CUDA deterministic kernels,
+    and fp32 convolutions that are fp32 and not TF32.
 
     Args:
         device: `auto` (CUDA, else Apple MPS, else CPU), or `cpu`, `cuda`, `mps`.
@@ -36,7 +39,8 @@ def pick(device: str = "auto", precision: str = "auto") -> tuple[torch.device, t
         raise UserError(f"device: {device} is not on this machine; use auto")
     if device == "cpu":
         keep_memory()
-    torch.backends.cudnn.deterministic = True  # on CUDA, the same kernels at every run
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
     fast = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.device(device), torch.bfloat16 if fast else torch.float32
 

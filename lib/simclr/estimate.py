@@ -42,7 +42,7 @@ def images_per_second(settings: PretrainParams, batch: int = 256) -> float:
     return steps * batch / (time.perf_counter() - start)
 
 
-def work(stage: str, settings: Params) -> float:
+def work(settings: Params) -> float:
     """Images through forward and backward pass that a stage amounts to."""
     if isinstance(settings, PretrainParams):
         epoch = 2 * settings.unlabelled_images + 2 * settings.validation_images * FORWARD

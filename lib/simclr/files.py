@@ -1,5 +1,6 @@
 """Files written whole or not at all, and read with a clear error; light to import."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -23,6 +24,19 @@ def write_atomically(file: Path) -> Iterator[Path]:
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold `file` as a lock; a process that comes meanwhile says so once, and waits."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{file.parent}: waiting for another process that works there", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def write_json(file: Path, content: dict) -> None:

@@ -29,16 +29,18 @@ def predict(model: nn.Module, inputs: Tensor, dtype: torch.dtype = torch.float32
     """Class probabilities, the model in eval mode and left in it.
 
     Args:
-        inputs: uint8 images (N, 28, 28), or features (N, D).
-        dtype: of the network's arithmetic.
+        inputs: uint8 images (N, 28, 28), or features (N, D), which a linear layer reads in fp32.
+        dtype: of the encoder's arithmetic.
 
     Returns:
         (N, 10) floats on the CPU.
     """
     model.eval()
+    images = inputs.dtype == torch.uint8
+    dtype = dtype if images else torch.float32  # bf16 logits would tie where classes are close
     out = []
     for batch in inputs.split(_BATCH):
-        if batch.dtype == torch.uint8:
+        if images:
             batch = to_float(batch).to(memory_format=torch.channels_last)
         with devices.autocast(inputs.device, dtype):
             logits = model(batch)
@@ -86,7 +88,7 @@ def over_draws(
     results = Parallel(at_once, return_as="generator_unordered", pre_dispatch=at_once)(jobs)
     for done, (k, model, result) in enumerate(results, 1):
         if model is not None:
-            about = {"method": method, "draw": k, **result.rows.iloc[-1].to_dict()}
+            about = {"method": method, "draw": k, **result.rows.to_dict("records")[-1]}
             stage.save_classifier(method, whole(model), about)
         result.save(stage.draw_file(method, k))
         rounds, ended = -(-len(todo) // at_once), -(-done // at_once)

@@ -66,7 +66,10 @@ def projection_head(hidden: int = 512, dimension: int = 128) -> nn.Sequential:
 class Classifier(nn.Module):
     """Encoder and a linear layer: the source's whole network, 1,677,674 parameters.
 
-    Shape: (N, 1, 28, 28) -> logits (N, classes).
+    The linear layer computes in fp32 under autocast too: bf16 has so few digits that close classes
+    would tie.
+
+    Shape: (N, 1, 28, 28) -> logits (N, classes), fp32.
     """
 
     def __init__(self, encoder: Encoder, classes: int = 10) -> None:
@@ -75,7 +78,9 @@ class Classifier(nn.Module):
         self.head = nn.Linear(FEATURES, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.encoder(x))
+        h = self.encoder(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(h.float())
 
 
 @torch.no_grad()

@@ -18,10 +18,9 @@ Tile = tuple[np.ndarray, int, int]  # image, column and row of its top left pixe
 
 
 @styled
-def samples(images: np.ndarray, labels: np.ndarray, rows: int = 10, cols: int = 10) -> Figure:
-    """The first `cols` images of each of the first `rows` classes, a row a class."""
-    classes = np.unique(labels)[:rows]
-    return _class_rows(_unit(images), labels, classes, cols)[0]
+def samples(images: np.ndarray, labels: np.ndarray) -> Figure:
+    """The first ten images of each class, a row a class."""
+    return _class_rows(_unit(images), labels, np.unique(labels), 10)[0]
 
 
 @styled

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from simclr import data, params, paths, provenance, verify
 from simclr.errors import UserError
-from simclr.files import read_json, write_json
+from simclr.files import locked, read_json, write_json
 from simclr.results import BEFORE, code_digests
 
 NOTEBOOKS = {
@@ -141,7 +141,7 @@ def plan(build: Build) -> None:
 
     speed, total = images_per_second(build.params["pretrain"]), 0.0
     for stage, fate in fates.items():
-        minutes = (work(stage, build.params[stage]) / speed + 15) / 60
+        minutes = (work(build.params[stage]) / speed + 15) / 60
         total += minutes * (not fate)
         print(f"  {stage:<11} {fate or f'about {minutes:4.0f} min'}")
     print(f"in all about {total:.0f} min at {speed:,.0f} images/s through the network")
@@ -251,7 +251,8 @@ def main(arguments: list[str] | None = None) -> None:
         if args.command == "plan":
             plan(build)
         elif args.command != "check":
-            {"run": run, "render": render}[args.command](build, args.stage)
+            with locked(build.folder / ".lock"):
+                {"run": run, "render": render}[args.command](build, args.stage)
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

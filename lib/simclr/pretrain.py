@@ -63,55 +63,22 @@ def pretrain(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
     views = Views(params.rotation, params.crop_scale, params.crop_aspect, params.shear, params.blur)
-    steps = len(images) // params.batch_size
+    autocast = devices.autocast(device, dtype)
 
     def validate() -> dict[str, float]:
-        return _validate(network, validation, views, params, devices.autocast(device, dtype))
+        return _validate(network, validation, views, params, autocast)
 
     history = _resume(checkpoint, params, network, optimiser)
     if not history:
         history = [{"epoch": 0, "train_loss": math.nan, **validate(), "seconds": 0.0}]
     for epoch in range(len(history), params.epochs + 1):
-        start = time.perf_counter()
-        network.train()
-        total = torch.zeros((), device=device)
-        for step, batch in enumerate(
-            _two_views(images, views, params.batch_size, params.seed, epoch)
-        ):
-            rate = learning_rate(params, (epoch - 1) * steps + step, steps)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            with devices.autocast(device, dtype):
-                z = network(batch)
-            loss = losses.nt_xent(z, params.temperature)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += loss.detach()
-            if step % 10 == 0:
-                speed = (step + 1) * len(batch) / (time.perf_counter() - start)
-                left = ((params.epochs - epoch + 1) * steps - step - 1) * len(batch) / speed
-                progress(
-                    f"pretrain  epoch {epoch}/{params.epochs}  loss {loss.item():.3f}"
-                    f"  {speed:,.0f} views/s  {left / 60:.0f} min left"
-                )
-        train_loss = total.item() / steps
-        if not math.isfinite(train_loss):
+        trained = _train(network, optimiser, images, views, params, epoch, autocast, progress)
+        if not math.isfinite(trained["train_loss"]):
             raise UserError(
-                f"pretrain: the loss is {train_loss} in epoch {epoch}: training diverged; lower "
+                f"pretrain: the loss is {trained['train_loss']} in epoch {epoch}: training diverged; lower "
                 f"learning_rate ({params.learning_rate:g}) or raise temperature ({params.temperature:g})"
             )
-        seconds = time.perf_counter() - start
-        history.append(
-            {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                **validate(),
-                "learning_rate": rate,
-                "seconds": seconds,
-                "views_per_second": steps * 2 * params.batch_size / seconds,
-            }
-        )
+        history.append({"epoch": epoch, **trained, **validate()})
         _save(checkpoint, params, network, optimiser, history)
     network.eval()
     return encoder, head, pd.DataFrame(history)
@@ -149,9 +116,55 @@ def _two_views(
         yield torch.cat([views(batch, generator), views(batch, generator)])
 
 
+def _train(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    views: Views,
+    params: PretrainParams,
+    epoch: int,
+    autocast: torch.autocast,
+    progress: Callable[[str], None],
+) -> dict[str, float]:
+    """One epoch: the mean of its losses, the last learning rate, seconds and views a second."""
+    start, steps = time.perf_counter(), len(images) // params.batch_size
+    total = torch.zeros((), device=images.device)
+    network.train()
+    for step, batch in enumerate(_two_views(images, views, params.batch_size, params.seed, epoch)):
+        rate = learning_rate(params, (epoch - 1) * steps + step, steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        with autocast:
+            z = network(batch)
+        loss = losses.nt_xent(z, params.temperature)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += loss.detach()
+        if step % 10 == 0:
+            speed = (step + 1) * len(batch) / (time.perf_counter() - start)
+            left = ((params.epochs - epoch + 1) * steps - step - 1) * len(batch) / speed
+            progress(
+                f"pretrain  epoch {epoch}/{params.epochs}  loss {loss.item():.3f}"
+                f"  {speed:,.0f} views/s  {left / 60:.0f} min left"
+            )
+    mean = total.item() / steps  # waits for the device
+    seconds = time.perf_counter() - start
+    return {
+        "train_loss": mean,
+        "learning_rate": rate,
+        "seconds": seconds,
+        "views_per_second": steps * 2 * params.batch_size / seconds,
+    }
+
+
 @torch.no_grad()
 def _validate(
-    network: nn.Module, images: Tensor, views: Views, params: PretrainParams, autocast
+    network: nn.Module,
+    images: Tensor,
+    views: Views,
+    params: PretrainParams,
+    autocast: torch.autocast,
 ) -> dict[str, float]:
     """Loss, alignment and uniformity of the projections, in eval mode, means over full batches."""
     network.eval()

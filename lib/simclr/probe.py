@@ -18,6 +18,7 @@ from simclr.params import ProbeParams
 from simclr.results import DAMAGED
 
 _BATCH = 1000
+_STATISTICS = 5000  # images that batch norm's statistics are taken from
 
 
 @torch.no_grad()
@@ -43,7 +44,7 @@ def features(encoder: Encoder, images: Tensor, dtype: torch.dtype = torch.float3
 
 @torch.no_grad()
 def with_statistics(encoder: Encoder, images: Tensor) -> Encoder:
-    """Give batch norm the statistics of unlabelled images; the weights stay as they are.
+    """Give batch norm the statistics of (the first 5,000) images; the weights stay as they are.
 
     An encoder that was never trained comes with means of 0 and variances of 1, and would look worse
     beside a trained one than its weights are.
@@ -56,9 +57,10 @@ def with_statistics(encoder: Encoder, images: Tensor) -> Encoder:
     """
     norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
+        norm.reset_running_stats()
         norm.momentum = None  # the plain mean over batches
     encoder.train()
-    for batch in images.split(_BATCH):
+    for batch in images[:_STATISTICS].split(_BATCH):
         encoder(to_float(batch).to(memory_format=torch.channels_last))
     return encoder.eval()
 

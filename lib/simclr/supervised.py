@@ -87,7 +87,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
             batch = batch.contiguous(memory_format=torch.channels_last)
             with devices.autocast(device, dtype):
                 logits = model(batch)
-            loss = F.cross_entropy(logits.float(), y[rows])
+            loss = F.cross_entropy(logits, y[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -133,12 +133,13 @@ def finetuning(settings: FinetuneParams, pretrained: Encoder) -> Callable:
     The head starts as the linear probe's, so that the first gradients do not tear good features
     apart (Kumar et al. 2022); `pretrained` itself is left as it is.
     """
+    _, dtype = devices.pick(settings.device, settings.precision)
 
     def fit(images: Tensor, labels: Tensor, draw: int) -> tuple[Classifier, pd.DataFrame]:
         encoder = Encoder(settings.dropout_conv, settings.dropout_dense).to(images.device)
         encoder.load_state_dict(pretrained.state_dict())
         model = Classifier(encoder)
-        model.head = fit_linear(features(encoder, images), labels, settings.l2)
+        model.head = fit_linear(features(encoder, images, dtype), labels, settings.l2)
         recipe = Recipe(
             epochs=settings.epochs,
             min_steps=settings.min_steps,

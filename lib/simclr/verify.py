@@ -12,7 +12,7 @@ from simclr.files import read_json
 # versions give the same numbers; the tolerances allow for other arithmetic (bf16, other kernels).
 TOLERANCES: list[tuple[str, float | None, str]] = [
     (r"(seconds|minutes|per_second|hash|revision|device|threads|precision)", None, "not compared"),
-    (r"^(best_method|hardest_class)$|_ahead_", None, "not compared: the first of near equals"),
+    (r"^(best_method|hardest_class)$|_ahead_|_(behind|no_less)_with$", None, "near equals"),
     (r"_(wins|ties|losses)$", 2.0, "draws"),
     (r"_labels_to_match", 20.0, "labels, in steps of ten"),
     (r"_(difference|gain)$|_less_.*_(low|high)$", 2.0, "differences of means, in points"),
