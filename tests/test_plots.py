@@ -129,7 +129,7 @@ CASES = {
         (curve(methods=["probe"]), list(FINAL)),
         (curve(sizes=range(10, 501, 10)), ["baseline"]),
     ],
-    "confusion": [(confusions(),), (np.diag(np.arange(10.0)), "title"), (np.zeros((10, 10)),)],
+    "confusion": [(confusions(),), (np.diag(np.arange(10.0)),), (np.zeros((10, 10)),)],
     "training_history": [
         (history(), ["baseline", "finetune"]),
         (history(draws=1, epochs=1), ["baseline"]),
