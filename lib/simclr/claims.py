@@ -160,19 +160,23 @@ _OTHER_BASELINE = (
 )
 
 # How the words of the source are read; what stands before the table.
-RULES = (
-    "The source's words are read like this. A figure holds within 1 point of accuracy (2 with 20 labels, "
-    "1.5 for the gain), 50 images for the count of 9s and 0.15 for the loss. “Main confusion”, “more” and "
-    "“falls” are about rank and direction, and not about the counts beside them: main confusions are the "
-    "ten most frequent of 90, and for the rest the paired interval over draws decides (in brackets), as "
-    "it does for “below” and “significantly”; it leaves a claim undecided where it holds zero. “Very "
-    "well”: at least 90% of the class, as those four have in the source. “Plateau”: a change of less than "
-    "2 points. Of the climb only the 60% are judged: where its curve has the 20% the source does not say. "
-    "“Over-fit”: a validation loss that ends more than 0.01 above its lowest. “Varies less”: a smaller "
-    "standard deviation (σ) with 20 and with 100 labels, undecided where with one of them only. "
-    "“Comparable”: no class whose recall differs by more than 5 points. *By construction*: copied, or "
-    "tuned so that it holds. The control is augmentation without pre-training."
-)
+RULES = """The source's words are read like this:
+
+- *A figure* holds within 1 point of accuracy (2 with 20 labels, 1.5 for the gain), 50 images for
+  the count of 9s and 0.15 for the loss. Of the climb only the 60% are judged: where its curve has
+  the 20% the source does not say.
+- *Main confusion*: among the ten most frequent of 90. Here, as in the next line, rank and direction
+  are judged, and not the counts beside them.
+- *More, falls, below, significantly*: by the paired interval over draws (in brackets), undecided
+  where it holds zero.
+- *Very well*: at least 90% of the class, as those four have in the source.
+- *Plateau*: a change of less than 2 points.
+- *Over-fit*: a validation loss that ends more than 0.01 above its lowest.
+- *Varies less*: a smaller standard deviation (σ) with 20 and with 100 labels, undecided where with one only.
+- *Comparable*: no class whose recall differs by more than 5 points.
+- *By construction*: copied, or tuned so that it holds.
+- *Control*: augmentation without pre-training.
+"""
 CLAIMS = [
     Claim(
         "The network has 1,677,674 parameters and 19.98 M multiply-adds",
