@@ -645,6 +645,8 @@ def test_what_few_labels_gain_is_told_where_it_is_beyond_chance():
         == 1
     )
     assert "labels the probe is ahead of the control, most with" in narrative.abstract(numbers)
+    single = narrative.abstract(numbers | {"probe_ahead_with": "10"})
+    assert "the probe is ahead of the control: {probe_most_ahead_difference" in single
     none = all_numbers(USUAL | {"probe": 0.9})
     assert "probe_ahead_with" not in none
     assert "nowhere ahead of the control beyond chance" in narrative.discussion(none)

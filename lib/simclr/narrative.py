@@ -27,9 +27,11 @@ def abstract(numbers: Numbers) -> str:
     draws = f"draw{'' if numbers['compared_draws'] == 1 else 's'}"
     fewer = ""
     if "probe_ahead_with" in numbers:
+        several = "," in str(numbers["probe_ahead_with"])
         fewer = (
-            " With {probe_ahead_with} labels the probe is ahead of the control, most with "
-            "{probe_most_ahead_labels}: {probe_most_ahead_difference:+.1f} points, {confidence} interval "
+            " With {probe_ahead_with} labels the probe is ahead of the control"
+            f"{', most with {probe_most_ahead_labels}' if several else ''}: "
+            "{probe_most_ahead_difference:+.1f} points, {confidence} interval "
             "{probe_most_ahead_low:+.1f} to {probe_most_ahead_high:+.1f}."
         )
     return (
