@@ -1,4 +1,4 @@
-"""NT-Xent against a double loop, closed forms, symmetries and finite differences."""
+"""NT-Xent against a double loop and closed forms."""
 
 import math
 
@@ -48,59 +48,9 @@ def test_views_that_all_look_alike_give_chance(temperature):
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5, 2])
 def test_perfect_positives_with_orthogonal_negatives(temperature):
-    n = 4
-    expected = math.log(1 + (2 * n - 2) * math.exp(-1 / temperature))
-    assert nt_xent(torch.eye(n).repeat(2, 1), temperature).item() == pytest.approx(
-        expected, rel=1e-4, abs=1e-6
-    )
-
-
-def test_opposite_positives_with_orthogonal_negatives():
-    n, t = 4, 0.5
-    expected = 1 / t + math.log(math.exp(-1 / t) + 2 * n - 2)
-    z = torch.cat([torch.eye(n), -torch.eye(n)])
-    assert nt_xent(z, t).item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_neither_the_positive_nor_the_view_itself_is_a_negative():
-    """Either mistake adds a term as large as the positive's own: the loss stays above log 2."""
-    z = torch.tensor([[1.0, 0], [-1, 0], [1, 0], [-1, 0]])  # two images, opposite, views equal
-    assert nt_xent(z, 0.1).item() < 1e-6
-
-
-def test_rows_i_and_i_plus_n_are_the_positives():
-    pairs = torch.eye(3).repeat_interleave(2, dim=0)  # views of an image next to each other
-    assert nt_xent(pairs, 0.1) > 1 > nt_xent(torch.eye(3).repeat(2, 1), 0.1)
-
-
-def test_every_other_view_is_a_negative():
-    """Moving any one view towards another image's raises the loss of the perfect arrangement."""
-    z = torch.eye(4).repeat(2, 1)
-    best = nt_xent(z)
-    for i in range(8):
-        for k in range(8):
-            if (i - k) % 4:
-                moved = z.clone()
-                moved[i] += 0.3 * z[k]
-                assert nt_xent(moved) > best, (i, k)
-
-
-def test_symmetries():
-    z = projections()
-    first, second = z.chunk(2)
-    loss = nt_xent(z)
-    order = torch.tensor([3, 0, 4, 2, 1])
-    torch.testing.assert_close(nt_xent(torch.cat([second, first])), loss)
-    torch.testing.assert_close(nt_xent(torch.cat([first[order], second[order]])), loss)
-    assert not torch.isclose(nt_xent(torch.cat([first[order], second])), loss)  # other pairs
-    turn, _ = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))
-    torch.testing.assert_close(nt_xent(z @ turn), loss)
-
-
-def test_length_of_projections_does_not_matter():
-    z = projections()
-    scale = 10 ** torch.linspace(-3, 3, len(z))
-    torch.testing.assert_close(nt_xent(z * scale[:, None]), nt_xent(z))
+    found = nt_xent(torch.eye(4).repeat(2, 1), temperature).item()
+    expected = math.log(1 + 6 * math.exp(-1 / temperature))
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.001])
@@ -110,20 +60,6 @@ def test_low_temperature_does_not_overflow(temperature):
     loss.backward()
     assert loss.item() == pytest.approx(naive(z.detach(), temperature), rel=1e-3)
     assert torch.isfinite(z.grad).all() and z.grad.abs().max() > 0
-
-
-@pytest.mark.parametrize("temperature", [0.1, 0.5])
-def test_gradient_equals_finite_differences_of_the_equation(temperature):
-    z = projections(n=3, size=4).requires_grad_()
-    nt_xent(z, temperature).backward()
-    base, step = z.detach().double().numpy(), 1e-6
-    expected = np.empty_like(base)
-    for place in np.ndindex(base.shape):
-        up, down = base.copy(), base.copy()
-        up[place] += step
-        down[place] -= step
-        expected[place] = (naive(up, temperature) - naive(down, temperature)) / (2 * step)
-    np.testing.assert_allclose(z.grad.numpy(), expected, rtol=1e-3, atol=1e-5)
 
 
 def test_computes_in_fp32_under_bf16_autocast():
@@ -144,9 +80,7 @@ def test_computes_in_fp32_under_bf16_autocast():
     [
         ((7, 4), 0.5, "(7, 4)"),
         ((2, 4), 0.5, "N >= 2"),
-        ((0, 4), 0.5, "(0, 4)"),
         ((8,), 0.5, "(8,)"),
-        ((4, 2, 4), 0.5, "(4, 2, 4)"),
         ((8, 4), 0, "temperature > 0, got 0"),
         ((8, 4), -1.0, "got -1.0"),
         ((8, 4), math.nan, "got nan"),

@@ -1,4 +1,4 @@
-"""Networks: the source's Figure 2, layer by layer, and the summary that the report draws."""
+"""Networks: the source's Figure 2, layer by layer; features and logits of a network at rest."""
 
 from itertools import pairwise
 
@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from simclr.model import FEATURES, Classifier, Encoder, projection_head, summary
+from simclr import model
+from simclr.augment import to_float
+from simclr.model import FEATURES, Classifier, Encoder, features, predict, projection_head
 
 FIGURE_2 = [  # the source's table: kind, output shape of one image, parameters
     ("Conv2d", (32, 28, 28), 320),
@@ -28,86 +30,75 @@ FIGURE_2 = [  # the source's table: kind, output shape of one image, parameters
 ]
 
 
+def pictures(n=12):
+    g = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (n, 28, 28), generator=g, dtype=torch.uint8)
+
+
 @pytest.fixture
 def classifier():
     torch.manual_seed(0)
-    return Classifier(Encoder())
+    return Classifier(Encoder()).eval()
 
 
-def test_layers_are_those_of_figure_2(classifier):
-    rows = [r for r in summary(classifier) if r["kind"] not in ("ReLU", "Flatten")]
-    assert [(r["kind"], r["shape"], r["parameters"]) for r in rows] == FIGURE_2
+@pytest.fixture
+def encoder():
+    """Trained a little, left in train mode and with dropout: as careless a caller as can be."""
+    torch.manual_seed(0)
+    encoder = Encoder(dropout_conv=0.5, dropout_dense=0.5)
+    encoder(torch.rand(16, 1, 28, 28))
+    return encoder.train()
 
 
-def test_parameters_and_work_are_those_of_figure_2(classifier):
-    rows = summary(classifier)
-    assert sum(p.numel() for p in classifier.parameters() if p.requires_grad) == 1_677_674
-    assert sum(row["parameters"] for row in rows) == 1_677_674
-    assert round(sum(row["multiply_adds"] for row in rows) / 1e6, 2) == 19.98
-
-
-def test_relu_follows_each_norm_and_nothing_else(classifier):
-    kinds = [row["kind"] for row in summary(classifier)]
+def test_layers_are_those_of_figure_2_with_a_relu_behind_each_norm(classifier):
+    rows = []
+    for layer in classifier.modules():
+        if not list(layer.children()):
+            count = sum(p.numel() for p in layer.parameters())
+            layer.register_forward_hook(
+                lambda layer, _, out, n=count: rows.append((type(layer).__name__, out.shape[1:], n))
+            )
+    classifier(torch.rand(2, 1, 28, 28))
+    assert [row for row in rows if row[0] not in ("ReLU", "Flatten")] == FIGURE_2
+    kinds = [kind for kind, *_ in rows]
     before_relu = [a for a, b in pairwise(kinds) if b == "ReLU"]
     assert before_relu == [kind for kind in kinds if kind.startswith("BatchNorm")]
+    assert sum(p.numel() for p in classifier.parameters() if p.requires_grad) == 1_677_674
+    dropout = [m.p for m in Encoder(0.1, 0.3).modules() if isinstance(m, nn.Dropout)]
+    assert dropout == [0.1, 0.1, 0.3]
 
 
-def test_names_are_unique(classifier):
-    names = [row["name"] for row in summary(classifier)]
-    assert len(set(names)) == len(names)
-
-
-def test_h_has_512_features_that_relu_has_clipped():
-    h = Encoder()(torch.rand(3, 1, 28, 28))
-    assert h.shape == (3, FEATURES) == (3, 512)
-    assert (h >= 0).all() and (h == 0).any() and (h > 0).any()
-
-
-def test_dropout_is_where_it_was_asked_for():
-    layers = Encoder(dropout_conv=0.1, dropout_dense=0.3).layers
-    assert [(n, m.p) for n, m in layers.named_children() if isinstance(m, nn.Dropout)] == [
-        ("drop1", 0.1),
-        ("drop2", 0.1),
-        ("drop3", 0.3),
-    ]
-
-
-def test_projection_head_is_an_mlp_with_one_hidden_layer():
+def test_projection_head_is_an_mlp_with_one_hidden_layer_and_is_not_clipped():
+    torch.manual_seed(0)
     g = projection_head(hidden=24, dimension=6)
     assert [type(layer) for layer in g] == [nn.Linear, nn.ReLU, nn.Linear]
     assert [p.shape for p in g.parameters()] == [(24, 512), (24,), (6, 24), (6,)]
-    assert g(torch.zeros(3, FEATURES)).shape == (3, 6)
-    assert projection_head()(torch.zeros(3, FEATURES)).shape == (3, 128)
+    z = g(torch.rand(8, FEATURES))
+    assert z.shape == (8, 6) and (z < 0).any()
 
 
-def test_projections_are_not_clipped():
-    torch.manual_seed(0)
-    assert (projection_head()(torch.rand(8, FEATURES)) < 0).any()
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_summary_leaves_the_network_as_it_was(classifier, training):
-    classifier.train(training)
-    before = {name: value.clone() for name, value in classifier.state_dict().items()}
-    first, second = summary(classifier), summary(classifier)
-    assert first == second  # a hook left behind would append to the first list
-    assert all(module.training is training for module in classifier.modules())
-    assert not any(module._forward_hooks for module in classifier.modules())
-    for name, value in classifier.state_dict().items():
+def test_features_leave_the_encoder_as_it_was(encoder, monkeypatch):
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    images = pictures()
+    h = features(encoder, images)
+    assert h.shape == (12, 512) and h.dtype == torch.float32
+    assert not h.requires_grad and not any(part.training for part in encoder.modules())
+    assert torch.equal(h, features(encoder, images))  # dropout is not live
+    for name, value in encoder.state_dict().items():  # with running_* and num_batches_tracked
         assert torch.equal(value, before[name]), name
+    half = features(encoder, images, torch.bfloat16)
+    assert half.dtype == torch.float32 and not torch.equal(half, h)
+    torch.testing.assert_close(half, h, rtol=0.1, atol=0.1)
+    monkeypatch.setattr(model, "BATCH", 5)  # does not matter
+    torch.testing.assert_close(features(encoder, images), h)
 
 
-def test_memory_format_does_not_change_what_is_computed(classifier):
-    x = torch.rand(4, 1, 28, 28)
-    expected = classifier.eval()(x)
-    last = classifier.to(memory_format=torch.channels_last)
-    torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected)
-
-
-def test_summary_leaves_the_mode_of_every_layer_as_it_was():
-    model = Classifier(Encoder())
-    model.train()
-    model.encoder.layers.norm1.eval()
-    modes = [module.training for module in model.modules()]
-    summary(model)
-    assert [module.training for module in model.modules()] == modes
+def test_classes_that_are_close_do_not_tie_in_bf16(classifier):
+    """Two classes a thousandth apart: as bf16, whose digits are 0.8% apart, they would be one."""
+    with torch.no_grad():
+        classifier.head.weight.zero_()
+        classifier.head.bias.copy_(torch.tensor([0.0] * 8 + [1.0, 1.001]))
+    assert predict(classifier, pictures(3), torch.bfloat16).argmax(1).tolist() == [9, 9, 9]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = classifier(to_float(pictures(3)))
+    assert logits.dtype == torch.float32 and logits.argmax(1).tolist() == [9, 9, 9]

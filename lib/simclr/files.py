@@ -1,17 +1,19 @@
-"""Files written whole or not at all, and read with a clear error; light to import."""
+"""Where things are, and files that are written whole or not at all."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from simclr.errors import UserError
 
-if TYPE_CHECKING:
-    import pandas as pd
+ROOT = Path(__file__).resolve().parents[2]  # lib/simclr is installed in place
+DATA = ROOT / "data"
+RUNS = ROOT / "runs"
+REPORTS = ROOT / "reports"
+PARAMS = ROOT / "params"
+NOTEBOOKS = ROOT / "notebooks"
 
 
 @contextmanager
@@ -26,27 +28,10 @@ def write_atomically(file: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold `file` as a lock; a process that comes meanwhile says so once, and waits."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{file.parent}: waiting for another process that works there", flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def write_json(file: Path, content: dict) -> None:
+    """Write `content` as indented JSON."""
     with write_atomically(file) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_csv(file: Path, table: "pd.DataFrame") -> None:
-    with write_atomically(file) as temporary:
-        table.to_csv(temporary, index=False)
 
 
 def read_json(file: Path) -> dict:
@@ -57,3 +42,8 @@ def read_json(file: Path) -> dict:
         return {}
     except ValueError as error:
         raise UserError(f"{file}: not valid JSON ({error}); delete it and make it again") from None
+
+
+def shown(file: Path) -> str:
+    """The path as messages write it: relative to the project where it lies inside."""
+    return str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else str(file)

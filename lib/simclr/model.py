@@ -5,7 +5,11 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from simclr import hardware
+from simclr.augment import to_float
+
 FEATURES = 512  # width of h, the representation that the probe reads
+BATCH = 1000  # images at a time where nothing is trained
 
 
 class Encoder(nn.Module):
@@ -84,36 +88,31 @@ class Classifier(nn.Module):
 
 
 @torch.no_grad()
-def summary(model: nn.Module, shape: tuple[int, ...] = (1, 28, 28)) -> list[dict]:
-    """One row a layer that the source's Figure 2 lists: name, kind, output shape, parameters, work.
+def predict(model: Classifier, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Logits of uint8 images (N, 28, 28) in eval mode: (N, classes), fp32.
 
-    `multiply_adds` is counted for one image as the source's tool counts it: parameters (bias
-    included) times output positions.
+    Args:
+        dtype: of the encoder's arithmetic.
     """
-    rows: list[dict] = []
+    return model.head(features(model.encoder, images, dtype))
 
-    def record(name: str, layer: nn.Module):
-        def hook(_module, _inputs, output: Tensor) -> None:
-            parameters = sum(p.numel() for p in layer.parameters())
-            positions = output[0, 0].numel() if isinstance(layer, nn.Conv2d) else 1
-            rows.append(
-                {
-                    "name": name.rsplit(".", 1)[-1],
-                    "kind": type(layer).__name__,
-                    "shape": tuple(output.shape[1:]),
-                    "parameters": parameters,
-                    "multiply_adds": parameters * positions,
-                }
-            )
 
-        return layer.register_forward_hook(hook)
+@torch.no_grad()
+def features(encoder: Encoder, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The encoder's h of each image: eval mode, no gradient, batch-norm statistics untouched.
 
-    leaves = [(n, m) for n, m in model.named_modules() if not list(m.children())]
-    hooks = [record(name, layer) for name, layer in leaves]
-    modes = {module: module.training for module in model.modules()}
-    model.eval()(torch.zeros(1, *shape, device=next(model.parameters()).device))
-    for module, mode in modes.items():
-        module.training = mode
-    for hook in hooks:
-        hook.remove()
-    return rows
+    Args:
+        images: (N, 28, 28) uint8, on the encoder's device.
+        dtype: of the network's arithmetic.
+
+    Returns:
+        (N, 512) fp32, on the same device.
+    """
+    encoder.eval()
+    out = []
+    for batch in images.split(BATCH):
+        x = to_float(batch).to(memory_format=torch.channels_last)
+        with hardware.autocast(images.device, dtype):
+            h = encoder(x)
+        out.append(h.float())
+    return torch.cat(out)

@@ -1,68 +1,34 @@
 """Linear probe: a classifier on the features of an encoder that is frozen whole."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
-import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr import device as devices
-from simclr.augment import to_float
-from simclr.errors import UserError
-from simclr.files import write_atomically
-from simclr.model import Classifier, Encoder
-from simclr.params import ProbeParams
-from simclr.results import DAMAGED
-
-_BATCH = 1000
-_STATISTICS = 5000  # images that batch norm's statistics are taken from
+from simclr.draws import Clock, Fitted, Task
+from simclr.model import Classifier, Encoder, features
 
 
-@torch.no_grad()
-def features(encoder: Encoder, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The encoder's h of each image: eval mode, no gradient, batch-norm statistics untouched.
+def probe(task: Task, params) -> Iterator[Fitted]:
+    """Fit a linear layer to the encoder's features, for each number of labels.
 
-    Args:
-        images: (N, 28, 28) uint8, on the encoder's device.
-        dtype: of the network's arithmetic.
-
-    Returns:
-        (N, 512) fp32, on the same device.
+    The encoder is in eval mode, without gradient and with its batch-norm statistics untouched.
     """
-    encoder.eval()
-    out = []
-    for batch in images.split(_BATCH):
-        x = to_float(batch).to(memory_format=torch.channels_last)
-        with devices.autocast(images.device, dtype):
-            h = encoder(x)
-        out.append(h.float())
-    return torch.cat(out)
-
-
-@torch.no_grad()
-def with_statistics(encoder: Encoder, images: Tensor) -> Encoder:
-    """Give batch norm the statistics of (the first 5,000) images; the weights stay as they are.
-
-    An encoder that was never trained comes with means of 0 and variances of 1, and would look worse
-    beside a trained one than its weights are.
-
-    Args:
-        images: (N, 28, 28) uint8, on the encoder's device.
-
-    Returns:
-        The same encoder, in eval mode.
-    """
-    norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over batches
-    encoder.train()
-    for batch in images[:_STATISTICS].split(_BATCH):
-        encoder(to_float(batch).to(memory_format=torch.channels_last))
-    return encoder.eval()
+    clock = Clock()
+    h = features(task.encoder, task.images, task.dtype)  # (n, 512)
+    reading = clock.seconds()
+    test = {}  # the samples of the smaller sizes are the same one
+    for n in task.sizes:
+        clock = Clock()
+        head = fit_linear(h[:n], task.labels[:n], params.probe_l2)
+        seconds = clock.seconds() + reading
+        images = task.tested[n]
+        if len(images) not in test:
+            test[len(images)] = features(task.encoder, images, task.dtype)
+        with torch.no_grad():
+            logits = head(test[len(images)])
+        yield Fitted(n, joined(task.encoder, head), logits, seconds, history={})
 
 
 def fit_linear(h: Tensor, labels: Tensor, l2: float, classes: int = 10) -> nn.Linear:
@@ -103,52 +69,8 @@ def fit_linear(h: Tensor, labels: Tensor, l2: float, classes: int = 10) -> nn.Li
     return layer.to(h.device)
 
 
-def probing(settings: ProbeParams, encoder: Encoder) -> Callable:
-    """The probe as a function for `measure.over_draws`: images in, a layer on features out."""
-    _, dtype = devices.pick(settings.device, settings.precision)
-
-    def fit(images: Tensor, labels: Tensor, draw: int) -> tuple[nn.Linear, pd.DataFrame]:
-        head = fit_linear(features(encoder, images, dtype), labels, settings.l2)
-        return head, pd.DataFrame(columns=["epoch", "loss", "accuracy"], dtype=float)
-
-    return fit
-
-
-def classifier(encoder: Encoder, head: nn.Linear) -> Classifier:
+def joined(encoder: Encoder, head: nn.Linear) -> Classifier:
     """Encoder and fitted head as one network that reads images."""
     whole = Classifier(encoder)
     whole.head = head
     return whole.eval()
-
-
-def maps(file: Path, features: list[Tensor]) -> list[np.ndarray]:
-    """A map for each (N, D) features, read from `file` where it is there already."""
-    if not file.exists():
-        made = [embedding_map(h) for h in features]
-        with write_atomically(file) as temporary:
-            np.savez_compressed(temporary, *made)
-    try:
-        with np.load(file) as saved:
-            return [saved[name] for name in saved.files]
-    except DAMAGED as error:
-        raise UserError(
-            f"{file}: cannot be read ({error}); delete it and run the notebook again"
-        ) from None
-
-
-def embedding_map(h: Tensor, seed: int = 0) -> np.ndarray:
-    """Features on a plane by t-SNE (van der Maaten & Hinton 2008), from 50 principal components.
-
-    Args:
-        h: (N, D) features.
-
-    Returns:
-        (N, 2); distances between far groups mean nothing.
-    """
-    from sklearn.decomposition import PCA  # a third of the start of a process that fits draws
-    from sklearn.manifold import TSNE
-
-    components = min(50, *h.shape)
-    reduced = PCA(components, random_state=seed).fit_transform(h.cpu().numpy())
-    perplexity = min(30, (len(h) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)

@@ -1,20 +1,22 @@
-"""Training a classifier on few labels: the baseline and fine-tuning share this one function."""
+"""Training a classifier on few labels: baseline, control and fine-tuning share this one loop."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr import device as devices
+from simclr import hardware
 from simclr.augment import Views, to_float
+from simclr.draws import Clock, Fitted, Task
 from simclr.errors import UserError
-from simclr.model import Classifier, Encoder
-from simclr.params import BaselineParams, FinetuneParams, Training
-from simclr.probe import features, fit_linear
+from simclr.model import Classifier, Encoder, features, predict
+from simclr.probe import fit_linear
+
+# Added to a seed, so that weights, dropout and the order of images have streams of their own.
+_DROPOUT, _ORDER = 2**40, 2**41
 
 
 @dataclass(frozen=True)
@@ -22,21 +24,19 @@ class Recipe:
     """How a classifier is trained.
 
     Attributes:
-        epochs: passes over the labelled images.
-        min_steps: epochs are added until there are as many optimiser steps: few labels make few
-            batches an epoch, and would be trained too little.
+        steps: optimiser steps, the same with few labels as with many; the epoch begun last is finished.
         batch_size: upper bound; an epoch is cut into equal batches, so that no batch norm sees a
             batch of two or three images.
         encoder_rate, head_rate: peak learning rates; both follow one cosine to 0.
         weight_decay: decoupled (AdamW).
         views: how training images are augmented, None to leave them as they are.
-        update_norm: False keeps batch norm in eval mode, with the statistics it came with.
+        update_norm: False keeps batch norm in eval mode, with the statistics it came with; its scales
+            and shifts are trained like any weight.
         seed: of order, views and dropout.
-        device, precision: as `device.pick` takes them.
+        dtype: of the network's arithmetic.
     """
 
-    epochs: int
-    min_steps: int
+    steps: int
     batch_size: int
     encoder_rate: float
     head_rate: float
@@ -44,40 +44,37 @@ class Recipe:
     views: Views | None
     update_norm: bool
     seed: int
-    device: str
-    precision: str
+    dtype: torch.dtype
 
 
-def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> pd.DataFrame:
+def train(
+    model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe
+) -> dict[str, list[float]]:
     """Train `model` in place with cross entropy; it is left in training mode.
 
     Args:
-        images: (n, 28, 28) uint8.
-        labels: (n,) int64.
+        images: (n, 28, 28) uint8, on the device to train on.
+        labels: (n,) int64, there too.
 
     Returns:
-        A row an epoch: epoch, loss and accuracy (a fraction), both over the training batches.
+        The history, a value an epoch: step (the last one of the epoch), loss and accuracy (a
+        fraction), both over the training batches.
 
     Raises:
         UserError: training diverged.
     """
-    device, dtype = devices.pick(recipe.device, recipe.precision)
-    generator = torch.Generator(device).manual_seed(recipe.seed)
-    torch.manual_seed(recipe.seed)  # dropout draws from the global generator
+    device = images.device
+    generator = torch.Generator(device).manual_seed(recipe.seed + _ORDER)
+    torch.manual_seed(recipe.seed + _DROPOUT)  # dropout draws from the global generator
     model.to(device, memory_format=torch.channels_last)
-    x, y = to_float(images.to(device)), labels.to(device)
+    x = to_float(images)
     batches = min(-(-len(x) // recipe.batch_size), len(x) // 2)  # batch norm needs two images
-    epochs = max(recipe.epochs, -(-recipe.min_steps // batches))
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": model.encoder.parameters(), "lr": recipe.encoder_rate},
-            {"params": model.head.parameters(), "lr": recipe.head_rate},
-        ],
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    epochs = -(-recipe.steps // batches)
+    parts = (model.encoder, recipe.encoder_rate), (model.head, recipe.head_rate)
+    groups = [{"params": part.parameters(), "lr": rate} for part, rate in parts]
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
-    history = []
+    history: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
     for epoch in range(1, epochs + 1):
         _training_mode(model, recipe.update_norm)
         loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device)
@@ -85,85 +82,103 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
         for rows in order.tensor_split(batches):
             batch = x[rows] if recipe.views is None else recipe.views(x[rows], generator)
             batch = batch.contiguous(memory_format=torch.channels_last)
-            with devices.autocast(device, dtype):
+            with hardware.autocast(device, recipe.dtype):
                 logits = model(batch)
-            loss = F.cross_entropy(logits, y[rows])
+            loss = F.cross_entropy(logits, labels[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
             loss_sum += loss.detach() * len(rows)
-            right += (logits.detach().argmax(1) == y[rows]).sum()
-        history.append((epoch, loss_sum.item() / len(x), right.item() / len(x)))
-        if not math.isfinite(history[-1][1]):
+            right += (logits.detach().argmax(1) == labels[rows]).sum()
+        values = epoch * batches, loss_sum.item() / len(x), right.item() / len(x)
+        for name, value in zip(history, values, strict=True):
+            history[name].append(value)
+        if not math.isfinite(values[1]):
             raise UserError(
-                f"the loss is {history[-1][1]} in epoch {epoch}: training diverged; lower the learning "
+                f"the loss is {values[1]} in epoch {epoch}: training diverged; lower the learning "
                 f"rates ({recipe.encoder_rate:g} encoder, {recipe.head_rate:g} head)"
             )
-    return pd.DataFrame(history, columns=["epoch", "loss", "accuracy"])
+    return history
 
 
-def from_scratch(settings: BaselineParams, augmented: bool) -> Callable:
-    """The baseline as a function for `measure.over_draws`, or its control with augmentation."""
-
-    def fit(images: Tensor, labels: Tensor, draw: int) -> tuple[Classifier, pd.DataFrame]:
-        torch.manual_seed(_seed(settings, draw))
-        model = Classifier(Encoder(settings.dropout_conv, settings.dropout_dense))
-        recipe = Recipe(
-            epochs=settings.augmented_epochs if augmented else settings.epochs,
-            min_steps=settings.augmented_min_steps if augmented else settings.min_steps,
-            batch_size=settings.batch_size,
-            encoder_rate=settings.learning_rate,
-            head_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            views=_views(settings) if augmented else None,
-            update_norm=True,
-            seed=_seed(settings, draw),
-            device=settings.device,
-            precision=settings.precision,
-        )
-        return model, train(model, images, labels, recipe)
-
-    return fit
+def baseline(task: Task, params) -> Iterator[Fitted]:
+    """The source's network from random weights, on the labelled images as they are."""
+    rates = params.learning_rate, params.learning_rate
+    recipe = _recipe(task, params, params.steps, rates, None, update_norm=True)
+    yield from _each_size(task, lambda images, labels: _from_scratch(task, params), recipe)
 
 
-def finetuning(settings: FinetuneParams, pretrained: Encoder) -> Callable:
-    """Full fine-tuning as a function for `measure.over_draws`.
+def baseline_augmented(task: Task, params) -> Iterator[Fitted]:
+    """The control: the same, with the labelled images augmented."""
+    rates = params.learning_rate, params.learning_rate
+    recipe = _recipe(task, params, params.augmented_steps, rates, _views(params), update_norm=True)
+    yield from _each_size(task, lambda images, labels: _from_scratch(task, params), recipe)
 
-    The head starts as the linear probe's, so that the first gradients do not tear good features
-    apart (Kumar et al. 2022); `pretrained` itself is left as it is.
+
+def finetune(task: Task, params) -> Iterator[Fitted]:
+    """Train encoder and head together, from the pre-trained encoder and the linear probe's head.
+
+    The head starts as the probe's, so that the first gradients do not tear good features apart
+    (Kumar et al. 2022); `task.encoder` itself is left as it is.
     """
-    _, dtype = devices.pick(settings.device, settings.precision)
 
-    def fit(images: Tensor, labels: Tensor, draw: int) -> tuple[Classifier, pd.DataFrame]:
-        encoder = Encoder(settings.dropout_conv, settings.dropout_dense).to(images.device)
-        encoder.load_state_dict(pretrained.state_dict())
+    def start(images: Tensor, labels: Tensor) -> Classifier:
+        encoder = Encoder(params.dropout_conv, params.dropout_dense).to(images.device)
+        encoder.load_state_dict(task.encoder.state_dict())
         model = Classifier(encoder)
-        model.head = fit_linear(features(encoder, images, dtype), labels, settings.l2)
-        recipe = Recipe(
-            epochs=settings.epochs,
-            min_steps=settings.min_steps,
-            batch_size=settings.batch_size,
-            encoder_rate=settings.encoder_learning_rate,
-            head_rate=settings.head_learning_rate,
-            weight_decay=settings.weight_decay,
-            views=_views(settings),
-            update_norm=settings.update_norm,
-            seed=_seed(settings, draw),
-            device=settings.device,
-            precision=settings.precision,
-        )
-        return model, train(model, images, labels, recipe)
+        model.head = fit_linear(features(encoder, images, task.dtype), labels, params.probe_l2)
+        return model
 
-    return fit
+    rates = params.encoder_learning_rate, params.head_learning_rate
+    recipe = _recipe(task, params, params.steps, rates, _views(params), params.update_norm)
+    yield from _each_size(task, start, recipe)
 
 
-def _views(settings: Training) -> Views:
-    return Views(settings.rotation, settings.crop_scale, settings.crop_aspect, settings.shear)
+def _each_size(
+    task: Task, start: Callable[[Tensor, Tensor], Classifier], recipe: Recipe
+) -> Iterator[Fitted]:
+    """Train what `start(images, labels)` gives on each prefix of the draw."""
+    for n in task.sizes:
+        clock = Clock()
+        model = start(task.images[:n], task.labels[:n])
+        history = train(model, task.images[:n], task.labels[:n], recipe)
+        seconds = clock.seconds()
+        yield Fitted(n, model, predict(model, task.tested[n], task.dtype), seconds, history)
 
 
-def _seed(settings: Training, draw: int) -> int:
-    return settings.seed * 10_000 + draw
+def _from_scratch(task: Task, params) -> Classifier:
+    torch.manual_seed(_seed(task, params))
+    return Classifier(Encoder(params.dropout_conv, params.dropout_dense))
+
+
+def _recipe(
+    task: Task,
+    params,
+    steps: int,
+    rates: tuple[float, float],
+    views: Views | None,
+    update_norm: bool,
+) -> Recipe:
+    return Recipe(
+        steps=steps,
+        batch_size=params.batch_size,
+        encoder_rate=rates[0],
+        head_rate=rates[1],
+        weight_decay=params.weight_decay,
+        views=views,
+        update_norm=update_norm,
+        seed=_seed(task, params),
+        dtype=task.dtype,
+    )
+
+
+def _views(params) -> Views:
+    return Views(params.rotation, params.crop_scale, params.crop_aspect, params.shear)
+
+
+def _seed(task: Task, params) -> int:
+    return params.seed * 10_000 + task.draw
 
 
 def _training_mode(model: nn.Module, update_norm: bool) -> None:

@@ -1,0 +1,76 @@
+"""What `make` calls.
+
+python -m simclr run STAGE | export html|pdf | plan | data | verify  --profile P --variant V
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from simclr import fetch, files
+from simclr.errors import UserError
+from simclr.experiment import execute, params, session, verify
+from simclr.experiment.stages import STAGES
+from simclr.experiment.study import Study
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Do what the command line says; a user's mistake is one line and exit status 2."""
+    args = _parser().parse_args(arguments)
+    try:
+        study = Study(args.profile, args.variant)
+        if args.command == "run":
+            execute.run(study, args.stage)
+        elif args.command == "export":
+            from simclr.report import publish  # brings what draws, which the others do not need
+
+            file = publish.report(study, args.kind)
+            print(f"{files.shown(file)}  {file.stat().st_size / 1e6:.1f} MB")
+        elif args.command == "plan":
+            plan(study)
+        elif args.command == "data":
+            describe_data(study)
+        else:
+            raise SystemExit(verify.verify(study, args.against))
+    except (UserError, OSError) as error:  # a full disk, a folder that may not be written
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def plan(study: Study) -> None:
+    """Say what a build will train and about how long it takes."""
+    stages = [stage for stage in STAGES.values() if stage.methods or stage.encoder]
+    for stage in stages:
+        print(f"  {stage.name:<11} {session.forecast(study, stage.name, after=stage.reads)}")
+    print(f"  in all      {session.forecast(study, 'comparison')}", flush=True)
+
+
+def describe_data(study: Study) -> None:
+    """Get the data set and say where it came from and how it was checked."""
+    source = fetch.checksums(study.data)["source"]
+    checked = "SHA-256 of all four files" if study.dataset.sha256 else "headers, sizes and labels"
+    place = files.shown(study.data)
+    print(f"data: {study.dataset.key} from {source}; checked: {checked}; in {place}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simclr", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("run", "export", "plan", "data", "verify"):
+        command = commands.add_parser(name)
+        if name == "run":
+            command.add_argument("stage", choices=list(STAGES))
+        if name == "export":
+            command.add_argument("kind", choices=["html", "pdf"])
+        if name == "verify":
+            command.add_argument("--against", type=Path, default=files.REPORTS)
+        command.add_argument("--profile", default="full")
+        command.add_argument("--variant", default=params.SOURCE)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

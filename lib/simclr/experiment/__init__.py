@@ -1,0 +1,1 @@
+"""What is run, kept and compared: parameters, stages, the cache, statistics, provenance."""

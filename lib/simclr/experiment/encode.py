@@ -1,0 +1,28 @@
+"""A job of the cache: make an encoder from images without labels."""
+
+import pkgutil
+from collections.abc import Callable
+from types import SimpleNamespace
+
+from simclr import data, hardware
+from simclr.weights import save_network
+
+ENCODER, HISTORY = "encoder.safetensors", "history.csv"
+
+
+def encode(job, progress: Callable[[str], None]) -> None:
+    """Make an encoder by the function that the job's inputs name; writes it and its history."""
+    inputs = job.inputs
+    device, dtype = hardware.pick(inputs["device"], inputs["precision"])
+    params = SimpleNamespace(**inputs["params"])
+    pool = data.images(job.data, "pool")[data.unlabelled(job.data, inputs["balanced"])]
+    images = pool[: params.unlabelled_images].to(device)
+    validation = data.images(job.data, "validation")[: params.validation_images].to(device)
+    checkpoint = job.folder / "checkpoint.pt"
+    train = pkgutil.resolve_name(inputs["train"])
+    encoder, history = train(
+        images, validation, params, inputs["seed"], dtype, checkpoint, progress
+    )
+    history.to_csv(job.folder / HISTORY, index=False)
+    save_network(job.folder / ENCODER, encoder)
+    checkpoint.unlink(missing_ok=True)

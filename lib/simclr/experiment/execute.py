@@ -1,0 +1,119 @@
+"""Executes a stage's notebook by papermill; it trains what is not there yet."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+
+from simclr import files
+from simclr.errors import UserError
+from simclr.experiment import provenance
+from simclr.experiment.stages import STAGES
+from simclr.experiment.study import Study
+
+
+def notebook(stage: str) -> Path:
+    """The source of a stage's notebook."""
+    found = sorted(files.NOTEBOOKS.glob(f"[0-9][0-9]_{stage}.ipynb"))
+    if not found:
+        raise UserError(f"notebooks/NN_{stage}.ipynb: no such file; every stage has a notebook")
+    return found[0]
+
+
+def executed(study: Study, stage: str) -> Path:
+    """Where the executed notebook of a stage is kept."""
+    return files.RUNS / study.profile / study.variant / notebook(stage).name
+
+
+def run(study: Study, stage: str) -> None:
+    """Execute a stage's notebook into NN_stage.partial.ipynb; rename that when it came to its end.
+
+    The file gets the time of the beginning, so that make sees what was edited meanwhile.
+
+    Raises:
+        UserError: what the notebook stopped with, and where to read it.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    source, target, begun = notebook(stage), executed(study, stage), time.time()
+    partial = target.with_suffix(".partial.ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made_of = provenance.made_of(study, stage, source)
+    print(f"{stage}: {files.shown(source)}", flush=True)
+    try:
+        papermill.execute_notebook(
+            source,
+            partial,
+            {"profile": study.profile, "variant": study.variant, "changes": study.changes},
+            kernel_name="python3",
+            cwd=files.ROOT,
+            progress_bar=False,
+            stdout_file=_Terminal(),
+            coalesce_streams=True,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of local TCP
+        )
+    except DeadKernelError:
+        raise UserError(
+            f"{stage}: the notebook's kernel died, perhaps for want of memory\n  so far: {partial}"
+        ) from None
+    except papermill.PapermillExecutionError as error:
+        if error.ename == "TerminatedWorkerError":
+            said = "a process with a label draw died, perhaps for want of memory"
+        else:
+            said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
+        raise UserError(f"{stage}: {said}\n  the notebook so far: {partial}") from None
+    if provenance.made_of(study, stage, source) != made_of:
+        raise UserError(f"{stage}: its code changed while it ran; run {study.command(stage)} again")
+    book = nbformat.read(partial, as_version=4)
+    book.metadata["simclr"] = {**book.metadata.get("simclr", {}), "made_of": made_of}
+    nbformat.write(book, partial)
+    os.utime(partial, (begun, begun))
+    os.replace(partial, target)
+
+
+def books(study: Study) -> list[Path]:
+    """The executed notebooks of all stages in order, made by this checkout's code and parameters.
+
+    Raises:
+        UserError: one is missing, or was executed with something else; names the command.
+    """
+    found = []
+    for stage in sorted(STAGES, key=lambda name: notebook(name).name):
+        file = executed(study, stage)
+        if not file.exists():
+            raise UserError(f"{files.shown(file)}: not built; run {study.command(stage)}")
+        recorded = nbformat.read(file, as_version=4).metadata.get("simclr", {}).get("made_of", {})
+        now = provenance.made_of(study, stage, notebook(stage))
+        other = [name for name in now if recorded.get(name) != now[name]]
+        if other:
+            raise UserError(
+                f"{files.shown(file)}: executed with other {' and '.join(other)} than the checkout's; "
+                f"run {study.command(stage)}"
+            )
+        found.append(file)
+    return found
+
+
+class _Terminal:
+    """Passes a kernel's output on; in a log file the live line ("\\r...") comes once a minute."""
+
+    def __init__(self) -> None:
+        self._line, self._next = "", 0.0
+
+    def write(self, text: str) -> None:
+        if sys.stdout.isatty():
+            sys.stdout.write(text)
+            return
+        *done, live = (self._line + text).split("\n")
+        self._line = live.rsplit("\r", 1)[-1]
+        for line in done:
+            print(line.rsplit("\r", 1)[-1].rstrip())
+        if "\r" in live and time.monotonic() >= self._next:
+            print(self._line.rstrip(), flush=True)
+            self._next = time.monotonic() + 60
+
+    def flush(self) -> None:
+        sys.stdout.flush()

@@ -1,0 +1,256 @@
+"""What the results of a study come to: its tables, and the few numbers that the prose quotes."""
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from simclr import data
+from simclr.errors import UserError
+from simclr.experiment import statistics
+from simclr.experiment.cache import Job
+from simclr.experiment.stages import METHODS, STAGES
+from simclr.experiment.study import Study
+from simclr.loss import chance_loss
+
+CONTROL = "baseline_augmented"
+PAIRS = [
+    (CONTROL, "baseline"),
+    ("probe", "probe_untrained"),
+    ("probe", "baseline"),
+    ("probe", CONTROL),
+    ("finetune", CONTROL),
+    ("finetune", "probe"),
+]
+
+
+class Findings:
+    """The results of what a stage measures, or of all that the comparison compares.
+
+    Everything is read from the cache when it is first asked for.
+
+    Raises:
+        UserError: something is not trained yet; names the command that builds it.
+    """
+
+    def __init__(self, study: Study, stage: str) -> None:
+        self.study, self.stage = study, stage
+        self.confidence = study.params["comparison"].confidence
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The tidy table, a row a classifier."""
+        rows = []
+        for method, draw, seed, job in self.study.measured(self.stage):
+            with np.load(_done(self.study, job).file("result.npz")) as found:
+                names = ("n_labels", "correct", "n_test", "seconds")
+                table = pd.DataFrame({name: found[name] for name in names})
+            table["dataset"], table["method"] = self.study.dataset.key, method.key
+            table["variant"], table["draw"] = self.study.variant, draw
+            table["pretrain_seed"] = seed
+            table["params_hash"] = self.study.params[method.stage].hash
+            rows.append(table.astype({"pretrain_seed": "Int64"}))
+        table = pd.concat(rows, ignore_index=True)
+        table["accuracy"] = table.correct / table.n_test
+        order = "dataset method variant pretrain_seed draw n_labels correct n_test accuracy seconds"
+        return table[[*order.split(), "params_hash"]]
+
+    @cached_property
+    def histories(self) -> pd.DataFrame:
+        """How training went with all labels: method, pretrain_seed, draw, step, loss, accuracy."""
+        rows = []
+        for method, draw, seed, job in self.study.measured(self.stage):
+            with np.load(_done(self.study, job).file("result.npz")) as found:
+                if "history_step" in found:
+                    names = ("step", "loss", "accuracy")
+                    table = pd.DataFrame({name: found[f"history_{name}"] for name in names})
+                    table = table.assign(method=method.key, pretrain_seed=seed, draw=draw)
+                    rows.append(table.astype({"pretrain_seed": "Int64"}))
+        return pd.concat(rows, ignore_index=True)
+
+    @cached_property
+    def pretraining(self) -> pd.DataFrame:
+        """The histories of pre-training, a row a seed and epoch; see `pretrain.pretrained`."""
+        function = STAGES["pretrain"].encoder
+        jobs = {seed: self.study.encoder(function, seed) for seed in self.study.seeds}
+        tables = [
+            pd.read_csv(_done(self.study, job).file("history.csv")).assign(seed=seed)
+            for seed, job in jobs.items()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def map(self) -> dict[str, np.ndarray]:
+        """What `embed.embed` wrote: maps and shares of neighbours, before and after."""
+        with np.load(_done(self.study, self.study.map()).file("map.npz")) as found:
+            return dict(found)
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """The classes of the test images, (n_test,)."""
+        labels = data.labels(self.study.data, "test").numpy()
+        return labels[: self.study.params["common"].test_images]
+
+    def outputs(self, method: str, name: str) -> np.ndarray:
+        """`predicted` or `probabilities` of all test images with all labels, (runs, n_test, …)."""
+        found = []
+        for each, _, _, job in self.study.measured(self.stage):
+            if each.key == method:
+                with np.load(_done(self.study, job).file("result.npz")) as saved:
+                    found.append(saved[name])
+        return np.stack(found)
+
+    def counts(self, method: str) -> np.ndarray:
+        """Confusions of each draw among 10,000 test images, (draws, 10, 10), means over seeds."""
+        found = statistics.confusions(self.outputs(method, "predicted"), self.truth)
+        draws = len(self.study.params["common"].draws)
+        return found.reshape(-1, draws, 10, 10).mean(0)
+
+    @cached_property
+    def methods(self) -> list[str]:
+        return list(self.results.method.unique())
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """`statistics.summary` of every method and number of labels."""
+        return statistics.summary(self.results, self.confidence)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """`statistics.differences` of `PAIRS`."""
+        return statistics.differences(self.results, PAIRS, self.confidence)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """Precision and recall of each class: method, digit, precision, recall."""
+        tables = [
+            statistics.classes(self.outputs(method, "predicted"), self.truth).assign(method=method)
+            for method in self.methods
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def at_most_labels(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table that are about the largest number of labels."""
+        return table[table.n_labels == table.n_labels.max()]
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """`statistics.costs`; pre-training by its median epoch, so that an interruption does not count."""
+        return statistics.costs(self.results, self.numbers["pretrain_seconds"])
+
+    @cached_property
+    def numbers(self) -> dict[str, float | str]:
+        """The numbers that prose quotes, by name; what this stage does not know is left out.
+
+        A method's name alone is its mean accuracy with all labels, `_fewest` that with the fewest;
+        differences are in points. A single draw has no deviation, few draws have no interval: NaN.
+        """
+        common = self.study.params["common"]
+        numbers: dict[str, float | str] = {
+            "dataset": self.study.dataset.name,
+            "things": self.study.dataset.things,
+            "labels": max(common.n_labels),
+            "fewest": min(common.n_labels),
+            "balanced": common.balanced,
+            "draws": len(common.draws),
+            "seeds": len(self.study.seeds),
+            "test_images": common.test_images,
+            "curve_test_images": common.curve_test_images,
+            "unlabelled": self.study.params["pretrain"].unlabelled_images,
+            "confidence": f"{100 * self.confidence:g}%",
+        }
+        wanted = {self.stage, *STAGES[self.stage].reads}
+        if "pretrain" in wanted:
+            numbers |= _pretraining(self.pretraining, self.study.params["pretrain"].batch_size)
+        if "probe" in wanted:
+            for name in ("before", "after"):
+                numbers[f"neighbours_{name}"] = float(self.map[f"{name}_neighbours"])
+        if any(STAGES[name].methods for name in wanted):
+            for method in self.methods:
+                numbers |= self._of_method(method)
+        if self.stage == "comparison":
+            numbers |= self._compared()
+        return numbers
+
+    def _of_method(self, method: str) -> dict[str, float | str]:
+        rows = self.summary[self.summary.method == method].set_index("n_labels")
+        most, fewest = rows.loc[rows.index.max()], rows.loc[rows.index.min()]
+        seeds = statistics.grid(self.results, method, rows.index.max()).mean(axis=1)
+        fits = self.at_most_labels(self.results[self.results.method == method])
+        found = {
+            method: most["mean"],
+            f"{method}_sd": 100 * most.sd,
+            f"{method}_worst": most.worst,
+            f"{method}_fewest": fewest["mean"],
+            f"{method}_seed_gap": 100 * (seeds.max() - seeds.min()),
+            f"{method}_seconds": fits.seconds.mean(),
+        }
+        numbers = {name: float(value) for name, value in found.items()}
+        counts = self.counts(method).mean(0)
+        return numbers | {f"{method}_confusions": statistics.largest_confusions(counts, 3)}
+
+    def _compared(self) -> dict[str, float | str]:
+        numbers: dict[str, float | str] = {}
+        most = self.at_most_labels(self.summary).set_index("method")["mean"]
+        best = str(most.idxmax())
+        recalls = self.classes[self.classes.method == best].sort_values("recall")
+        numbers |= {
+            "best": best,
+            "best_spoken": METHODS[best].spoken,
+            "best_error": 100 * float(1 - most.max()),
+            "hardest_class": int(recalls.digit.iloc[0]),
+            "hardest_recall": float(recalls.recall.iloc[0]),
+        }
+        for a, b in PAIRS:
+            rows = self.differences[(self.differences.a == a) & (self.differences.b == b)]
+            name = f"{a}_over_{b}".replace(CONTROL, "control")
+            for end, row in (("", rows.iloc[-1]), ("_fewest", rows.iloc[0])):
+                for part in ("difference", "low", "high"):
+                    suffix = "" if part == "difference" else f"_{part}"
+                    numbers[name + end + suffix] = 100 * float(row[part])
+            clear = rows[(rows.p_holm < 1 - self.confidence) & (rows.difference > 0)].n_labels
+            numbers[f"{name}_up_to"] = int(clear.max()) if len(clear) else 0
+            numbers[f"{name}_ahead"] = int(rows.iloc[-1].ahead)
+        for method in ("probe", CONTROL):
+            rows = self.summary[self.summary.method == method]
+            enough = rows[rows["mean"] >= most["baseline"]].n_labels
+            name = f"{method}_matches_baseline".replace(CONTROL, "control")
+            numbers[name] = int(enough.min()) if len(enough) else np.nan
+        return numbers
+
+
+def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:
+    """What the prose quotes of pre-training, means over seeds; gaps are the largest of any seed.
+
+    `pretrain_seconds` is the median epoch's time times the epochs: an interruption does not count.
+    """
+    trained, before = history[history.epoch > 0], history[history.epoch == 0]
+    last, first = trained[trained.epoch == trained.epoch.max()], trained[trained.epoch == 1]
+    gaps = (trained.train_loss - trained.validation_loss).abs()
+    later = gaps[trained.epoch > 1]
+    lowest = trained.groupby("seed").validation_loss.min().mean()
+    found = {
+        "epochs": trained.epoch.max(),
+        "chance": chance_loss(batch_size),
+        "loss_first": first.train_loss.mean(),
+        "loss_last": last.train_loss.mean(),
+        "validation_first": first.validation_loss.mean(),
+        "validation_last": last.validation_loss.mean(),
+        "validation_rise": last.validation_loss.mean() - lowest,
+        "gap": gaps.max(),
+        "gap_later": later.max(),
+        "gap_last": (last.train_loss - last.validation_loss).abs().max(),
+        "alignment_last": last.alignment.mean(),
+        "uniformity_first": before.uniformity.mean(),
+        "uniformity_last": last.uniformity.mean(),
+        "seconds": trained.seconds.median() * trained.epoch.max(),
+        "speed": trained.views_per_second.median(),
+    }
+    return {f"pretrain_{name}": float(value) for name, value in found.items()}
+
+
+def _done(study: Study, job: Job) -> Job:
+    if not job.is_done():
+        kind = METHODS[job.kind].stage if job.kind in METHODS else "pretrain"
+        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command(kind)}")
+    return job

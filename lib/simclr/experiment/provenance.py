@@ -1,0 +1,140 @@
+"""Where a number comes from: keys, code, data, versions, machine, seconds."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pandas as pd
+
+from simclr import fetch, files
+from simclr.experiment.cache import LIBRARY, code_digest
+
+if TYPE_CHECKING:
+    from simclr.experiment.study import Study
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
+
+
+def digest(content: object) -> str:
+    """16 hexadecimal digits that stand for a JSON value."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def here(device: str) -> dict:
+    """This machine, for the record of what is trained on it."""
+    import torch
+
+    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    return {
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
+    """What stands for all that an executed notebook shows: what it was executed with."""
+    library = (LIBRARY / "simclr").rglob("*.py")
+    modules = [str(f.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for f in library]
+    cells = nbformat.read(source, as_version=4).cells
+    return {
+        "notebook": digest([[cell.cell_type, cell.source] for cell in cells]),
+        "code": code_digest(*sorted(m.removesuffix(".__init__") for m in modules)),
+        "parameters": digest([[name, values.hash] for name, values in study.params.items()]),
+        "results": digest([job.key for job in study.jobs(stage)]),
+    }
+
+
+def collect(study: "Study", stages: Mapping[str, object]) -> dict:
+    """What a report rests on: revision, environment, data, and of each stage parameters and keys.
+
+    `seconds` are those of training, all draws added up; draws run side by side.
+    """
+    found = {}
+    for stage in stages:
+        jobs = study.jobs(stage)
+        records = [job.about() for job in jobs]
+        last = records[-1]
+        found[stage] = {
+            "params": study.params[stage].model_dump(mode="json"),
+            "keys": [job.key for job in jobs],
+            "code": {job.kind: job.code for job in jobs},
+            "device_name": " / ".join(sorted({record["device_name"] for record in records})),
+            "seconds": round(sum(record["seconds"] for record in records), 1),
+            **{name: last[name] for name in ("platform", "threads", "versions")},
+        }
+    return {
+        "report": git(),
+        "profile": study.profile,
+        "variant": study.variant,
+        "environment": study.environment,
+        "common": study.params["common"].model_dump(mode="json"),
+        "data": fetch.checksums(study.data),
+        "stages": found,
+    }
+
+
+def table(collected: dict) -> pd.DataFrame:
+    """A row a stage that trains: where it ran, what its code and results are known by, and minutes."""
+    environment = collected["environment"]
+    return pd.DataFrame(
+        [
+            {
+                "stage": stage,
+                "device": made["device_name"],
+                "threads": made["threads"],
+                "precision": environment["precision"],
+                "code": digest(made["code"])[:10],
+                "results": digest(made["keys"])[:10],
+                "minutes": made["seconds"] / 60,
+            }
+            for stage, made in collected["stages"].items()
+        ]
+    )
+
+
+def git() -> dict[str, str | bool | None]:
+    """The revision, and whether all but reports/ is as committed; None outside a repository."""
+    changes = _ask("status", "--porcelain", "--", ".", ":!reports")
+    return {
+        "revision": _ask("rev-parse", "HEAD"),
+        "clean": None if changes is None else not changes,
+    }
+
+
+def last_change() -> tuple[str, int]:
+    """When what the report is made of was last committed, as a date and in seconds since 1970.
+
+    Not today's date: the same sources give the same bytes. ("", 0) where there is no git history.
+    """
+    found = _ask("log", "-1", "--format=%cs %ct", "--", "lib", "notebooks", "params")
+    if not found:
+        return "", 0
+    day, seconds = found.split()
+    day = date.fromisoformat(day)
+    return f"{day.day} {day:%B %Y}", int(seconds)
+
+
+def _ask(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", files.ROOT, *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(model, platform.processor() or platform.machine())

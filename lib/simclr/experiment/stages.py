@@ -1,0 +1,128 @@
+"""The stages and methods of the report, each declared once; everything else follows from here.
+
+A new method is one record here, the function that it names, and the notebook that shows it.
+Functions are named as text, so that this module is quick to import.
+"""
+
+from dataclasses import dataclass
+
+from simclr.experiment import params
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to get a classifier from a few labelled images.
+
+    Attributes:
+        key: its name in tables and files.
+        name: what figures and tables call it.
+        spoken: what a sentence calls it.
+        colour: the same in every figure; see `report.style` for what it must satisfy.
+        stage: the stage that measures it.
+        function: "module:name" of its training function, see `draws.measure`.
+        encoder: "module:name" of the function that makes the encoder it starts from, if any.
+        steps: the parameter that says how many optimiser steps it takes, if any.
+    """
+
+    key: str
+    name: str
+    spoken: str
+    colour: str
+    stage: str
+    function: str
+    encoder: str = ""
+    steps: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the report, with a notebook of its own.
+
+    Attributes:
+        name: as in `make NAME` and in `notebooks/NN_NAME.ipynb`; its section of params/*.yaml, too.
+        params: the class of its parameters.
+        reads: stages whose results it uses.
+        encoder: "module:name" of the function that makes an encoder, if it makes one.
+    """
+
+    name: str
+    params: type[params.Section]
+    reads: tuple[str, ...] = ()
+    encoder: str = ""
+
+    @property
+    def methods(self) -> list[Method]:
+        return [method for method in METHODS.values() if method.stage == self.name]
+
+
+PRETRAINED = "simclr.pretrain:pretrained"
+UNTRAINED = "simclr.pretrain:untrained"
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("baseline", params.Baseline),
+        Stage("pretrain", params.Pretrain, encoder=PRETRAINED),
+        Stage("probe", params.Probe, reads=("pretrain",)),
+        Stage("finetune", params.Finetune, reads=("pretrain",)),
+        Stage(
+            "comparison",
+            params.Comparison,
+            reads=("baseline", "pretrain", "probe", "finetune"),
+        ),
+    )
+}
+
+METHODS = {
+    method.key: method
+    for method in (
+        Method(
+            "baseline",
+            "Baseline",
+            "the baseline",
+            "#5F5F5F",
+            "baseline",
+            "simclr.supervised:baseline",
+            steps="steps",
+        ),
+        Method(
+            "baseline_augmented",
+            "Baseline + augmentation",
+            "the augmented control",
+            "#CC6600",
+            "baseline",
+            "simclr.supervised:baseline_augmented",
+            steps="augmented_steps",
+        ),
+        Method(
+            "probe_untrained",
+            "Probe, untrained encoder",
+            "the probe of the untrained encoder",
+            "#A3155B",
+            "probe",
+            "simclr.probe:probe",
+            UNTRAINED,
+        ),
+        Method(
+            "probe",
+            "Linear probe",
+            "the linear probe",
+            "#1787B5",
+            "probe",
+            "simclr.probe:probe",
+            PRETRAINED,
+        ),
+        Method(
+            "finetune",
+            "Fine-tuning",
+            "fine-tuning",
+            "#7526C4",
+            "finetune",
+            "simclr.supervised:finetune",
+            PRETRAINED,
+            steps="steps",
+        ),
+    )
+}
+
+SECTIONS = {"common": params.Common} | {stage.name: stage.params for stage in STAGES.values()}

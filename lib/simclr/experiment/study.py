@@ -1,0 +1,223 @@
+"""A study: one profile, variant and set of changes; what it trains, and the results of that."""
+
+import importlib.metadata
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from joblib import Parallel, cpu_count, delayed
+
+from simclr import fetch, files
+from simclr.experiment import cache, params, provenance
+from simclr.experiment.stages import METHODS, PRETRAINED, SECTIONS, STAGES, UNTRAINED, Method
+
+PROTOCOL = ("balanced", "n_labels", "test_images", "curve_test_images", "probe_l2")
+
+
+class Study:
+    """The parameters of a build, the jobs that follow from them, and what these gave.
+
+    Attributes:
+        profile: full, quick or smoke.
+        variant: a file of params/variants, or source.
+        changes: section -> parameter -> value, over what the files say.
+        params: section -> checked values.
+        table: a row a parameter: section, parameter, value, reason, file.
+        runs: the folder whose cache is used.
+        environment: device, precision, version of torch and data, which are part of every key.
+    """
+
+    def __init__(
+        self,
+        profile: str = "full",
+        variant: str = params.SOURCE,
+        changes: Mapping | None = None,
+        runs: Path = files.RUNS,
+        environment: Mapping | None = None,
+    ) -> None:
+        self.profile, self.variant, self.changes = profile, variant, dict(changes or {})
+        self.params, self.table = params.load(SECTIONS, profile, variant, changes)
+        self.runs = runs
+        if environment:  # another machine's, to compare keys with its
+            self.environment = dict(environment)
+
+    @property
+    def name(self) -> str:
+        return f"{self.profile}/{self.variant}" + " with changes" * bool(self.changes)
+
+    def parameters(self, *sections: str) -> pd.DataFrame:
+        """The effective values of some sections with their reasons, for a notebook to show."""
+        return self.table[self.table.section.isin(sections)].drop(columns="file")
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether this is the build that stands in reports/."""
+        return (self.profile, self.variant, self.changes) == ("full", params.SOURCE, {})
+
+    @cached_property
+    def data(self) -> Path:
+        """The folder of the data set, which is fetched where it is not there yet."""
+        return fetch.prepare(self.params["common"].dataset, self.params["common"].data_dir)
+
+    @property
+    def dataset(self) -> fetch.Dataset:
+        return fetch.DATASETS[self.params["common"].dataset]
+
+    @cached_property
+    def environment(self) -> dict:
+        """This machine's."""
+        from simclr import hardware  # brings torch, which checking parameters does not need
+
+        common = self.params["common"]
+        device, dtype = hardware.pick(common.device, common.precision)
+        return {
+            "device": device.type,
+            "precision": hardware.name_of(dtype),
+            "torch": importlib.metadata.version("torch"),
+            "data": provenance.digest(fetch.checksums(self.data)["idx"]),
+            "balanced": common.balanced,
+        }
+
+    def jobs(self, stage: str) -> list[cache.Job]:
+        """What a stage needs trained: for a comparison, all that it compares."""
+        made = [self.encoder(STAGES[stage].encoder, s) for s in self._seeds(STAGES[stage].encoder)]
+        if STAGES[stage].methods:
+            made += [job for method, *_, job in self.measured(stage) if method.stage == stage]
+        if stage == "probe":
+            made.append(self.map())
+        if not made:
+            made = [job for read in STAGES[stage].reads for job in self.jobs(read)]
+        return made
+
+    def encoder(self, function: str, seed: int) -> cache.Job:
+        """The job that makes an encoder by "module:name"."""
+        values = self.params["pretrain"].model_dump(mode="json", exclude={"seeds"})
+        return cache.Job(
+            kind=function.split(":")[1],
+            function="simclr.experiment.encode:encode",
+            inputs={"train": function, "seed": seed, "params": values, **self.environment},
+            uses=(function,),
+            data=self.data,
+            store=self.runs / "cache",
+        )
+
+    def measurement(self, method: Method, draw: int, seed: int | None) -> cache.Job:
+        """The job that measures a method on a draw, with the encoder of a pre-training seed."""
+        common = self.params["common"]
+        values = self.params[method.stage].model_dump(mode="json")
+        inputs = {name: getattr(common, name) for name in PROTOCOL} | self.environment
+        inputs |= {"method": method.function, "draw": draw, "number": self.dataset.number}
+        inputs["params"] = values | {"probe_l2": inputs.pop("probe_l2")}
+        inputs["keep_classifier"] = draw == common.draws[0]
+        return cache.Job(
+            kind=method.key,
+            function="simclr.experiment.measure:measure",
+            inputs=inputs,
+            uses=(method.function,),
+            reads={"encoder": self.encoder(method.encoder, seed)} if method.encoder else {},
+            data=self.data,
+            store=self.runs / "cache",
+        )
+
+    def map(self) -> cache.Job:
+        """The job that lays test images on a plane, before and after pre-training."""
+        environment = self.environment
+        inputs = {name: environment[name] for name in ("device", "precision", "torch", "data")}
+        names = {"before": UNTRAINED, "after": PRETRAINED}
+        return cache.Job(
+            kind="map",
+            function="simclr.experiment.embed:embed",
+            inputs=inputs | {"images": self.params["probe"].map_images},
+            reads={name: self.encoder(made, self.seeds[0]) for name, made in names.items()},
+            data=self.data,
+            store=self.runs / "cache",
+        )
+
+    def measured(self, stage: str) -> list[tuple[Method, int, int | None, cache.Job]]:
+        """(method, draw, pre-training seed or None, job) of all that a stage measures or compares."""
+        wanted = {stage, *STAGES[stage].reads}
+        return [
+            (method, draw, seed, self.measurement(method, draw, seed))
+            for method in METHODS.values()
+            if method.stage in wanted
+            for seed in self._seeds(method.encoder) or [None]
+            for draw in self.params["common"].draws
+        ]
+
+    def missing(self, stage: str) -> list[cache.Job]:
+        """The jobs that a stage needs and that are not done, in the order to do them."""
+        found = {}
+        for job in self.jobs(stage):
+            for each in (*job.reads.values(), job):
+                if not each.is_done():
+                    found.setdefault(each.key, each)
+        return list(found.values())
+
+    def train(self, stage: str, progress: Callable[[str], None] = lambda text: None) -> None:
+        """Do what a stage needs and is not there: encoders one by one, draws side by side."""
+        record, missing = provenance.here(self.environment["device"]), self.missing(stage)
+        draws = [job for job in missing if "method" in job.inputs]
+        encoders = [job for job in missing if "train" in job.inputs]
+        others = [job for job in missing if job not in (*draws, *encoders)]
+        for job in encoders:
+            cache.make(job, record, progress)
+        at_once = workers(self.environment["device"], len(draws))
+        run = Parallel(at_once, return_as="generator_unordered", pre_dispatch=at_once)
+        clock = Countdown(len(draws), at_once)
+        if draws:
+            progress(clock.text(0, draws[0].kind))
+        for done, kind in enumerate(run(delayed(_make)(job, record) for job in draws), 1):
+            progress(clock.text(done, kind))
+        for job in others:
+            cache.make(job, record, progress)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The pre-training seeds."""
+        return self.params["pretrain"].seeds
+
+    def _seeds(self, encoder: str) -> list[int]:
+        return self.seeds if encoder else []
+
+    def command(self, target: str) -> str:
+        """The make command that builds a stage, or the report, of this profile and variant."""
+        words = ["make", target]
+        words += [f"PROFILE={self.profile}"] * (self.profile != "full")
+        words += [f"VARIANT={self.variant}"] * (self.variant != params.SOURCE)
+        return f"`{' '.join(words)}`"
+
+
+def _make(job: cache.Job, record: Mapping) -> str:
+    cache.make(job, record)
+    return job.kind
+
+
+def workers(device: str, jobs: int) -> int:
+    """How many draws to do at a time: a core and 2 GiB of memory for each; one on a GPU."""
+    if device != "cpu":
+        return 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # a container's, cgroup 2 and 1
+        limit = Path("/sys/fs/cgroup", file)
+        if limit.exists() and limit.read_text().strip().isdigit():
+            memory = min(memory, int(limit.read_text()))
+    cores = cpu_count()  # joblib's, which knows a container's quota
+    return max(1, min(jobs, cores, memory // 2**31))
+
+
+class Countdown:
+    """The live line of draws that run side by side."""
+
+    def __init__(self, total: int, at_once: int) -> None:
+        self._start, self._total, self._at_once = time.perf_counter(), total, at_once
+
+    def text(self, done: int, kind: str) -> str:
+        """What has been done, and about how long the rest takes."""
+        line = f"{kind}  {done}/{self._total} draws, {self._at_once} at a time"
+        if not done:
+            return line
+        left = (time.perf_counter() - self._start) / done * (self._total - done)
+        return f"{line}  {left / 60:.0f} min left"

@@ -1,0 +1,1 @@
+"""What readers see: figures, tables, prose, and their export as HTML and PDF."""

@@ -1,0 +1,199 @@
+"""Charts of methods and of classes: a function a figure."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, to_rgb, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from simclr.report import style
+
+# Classes, not methods: ten colours made to be told apart, by the colour-blind too (Petroff 2021).
+DIGITS = matplotlib.color_sequences["petroff10"]
+# Errors of the palest and of the darkest cell, of about 1,000 images of a class: one scale for all.
+FEWEST, MOST = 0.5, 150
+FAINT = "#E4E4E4"
+# Seconds are written in the first of these that they are below: seconds, decimals, unit.
+UNITS = {1: (1, 2, "s"), 120: (1, 0, "s"), 600: (60, 1, "min"), 7200: (60, 0, "min")}
+
+
+@style.styled
+def confusion(matrix: np.ndarray) -> Figure:
+    """Counts in cells, errors coloured on a log scale so that the diagonal does not drown them.
+
+    The scale is the same for every figure; less than half an error is left blank. Rows of the
+    matrix, (10, 10), are true classes, columns predicted ones.
+    """
+    fig, ax = style.panels(3.5, width=4.1)
+    # seaborn looks for the limits among the errors, of which there may be none, if not told
+    scale = {"norm": LogNorm(FEWEST, MOST), "vmin": FEWEST, "vmax": MOST, "cmap": "Reds"}
+    look = {"linewidths": 0.4, "linecolor": FAINT, "square": True}
+    key = {"shrink": 0.55, "aspect": 16, "pad": 0.04, "anchor": (0, 1), "panchor": False}
+    mask = np.eye(len(matrix), dtype=bool) | (matrix < FEWEST)
+    sns.heatmap(matrix, mask=mask, cbar_kws=key, ax=ax, **scale, **look)
+    for (i, j), count in np.ndenumerate(matrix):
+        if count >= FEWEST:
+            c = "white" if i != j and scale["norm"](count) > 0.62 else style.INK
+            look = {"color": c, "weight": "bold" if i == j else "normal", "size": style.SMALL}
+            ax.text(j + 0.5, i + 0.5, f"{int(count + 0.5)}", ha="center", va="center", **look)
+    ax.set(xlabel="Predicted class", ylabel="True class")
+    ax.tick_params(length=0, rotation=0)
+    bar = ax.collections[0].colorbar
+    bar.set_ticks([1, 3, 10, 30, 100], labels=["1", "3", "10", "30", "100"])
+    bar.ax.tick_params(which="both", length=0, labelsize=style.SMALL)
+    bar.ax.set_title("errors", fontsize=style.SMALL)
+    words = f"blank:\nfewer\nthan {FEWEST:g}\n\nbold:\nright"
+    look = {"color": style.SOFT, "size": style.SMALL, "in_layout": False}  # else it moves the bar
+    ax.annotate(words, (1.04, 0), xycoords="axes fraction", **look)
+    return fig
+
+
+@style.styled
+def embedding_map(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Figure:
+    """Two maps (N, 2) of the same images, a colour a class, the digit at the median of its class."""
+    fig, axes = style.panels(3.2, columns=2)
+    titles = ("Before pre-training (random weights)", "After pre-training")
+    look = {"fontsize": 11, "weight": "bold", "ha": "center", "va": "center"}
+    look["path_effects"] = [withStroke(linewidth=2.5, foreground="white")]  # readable on the dots
+    for ax, points, title in zip(axes, (before, after), titles, strict=True):
+        for digit in np.unique(labels):
+            mine, c = points[labels == digit], DIGITS[digit]
+            ax.scatter(*mine.T, s=3, color=c, alpha=0.6, linewidths=0, rasterized=True)
+            look["color"] = np.multiply(to_rgb(c), 0.75)  # darker than the dots
+            ax.text(*np.median(mine, axis=0), str(digit), **look)
+        ax.set(title=title, xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    return fig
+
+
+@style.styled
+def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """Every run a dot, a row a method, and the mean with its interval.
+
+    Args:
+        results: method, accuracy, a row a run, all at one number of labels.
+        summary: method, mean, low, high at that number; low and high NaN for a single run.
+    """
+    methods = style.in_order(results.method)
+    fig, ax = _rows(methods)
+    middles = summary.set_index("method")[["mean", "low", "high"]]
+    for row, method in enumerate(methods):
+        values, middle = results.accuracy[results.method == method], middles.loc[method]
+        _dots(ax, row, values, middle, style.colour(method), f"{middle['mean']:.1%}")
+    ax.set_xlabel("Test accuracy")
+    style.percent(ax.xaxis)
+    return fig
+
+
+@style.styled
+def paired_differences(pairs: pd.DataFrame) -> Figure:
+    """Differences a - b on the same draws: dots, mean and interval, in percentage points.
+
+    The columns of `pairs` are a, b, difference, low, high and values (a list), as fractions.
+    """
+    fig, ax = _rows(pairs.a)
+    names = [f"{style.name(a)} vs {style.name(b)}" for a, b in zip(pairs.a, pairs.b, strict=True)]
+    ax.set_yticklabels(names, color=style.INK)
+    ax.axvline(0, color=style.SOFT, linewidth=0.8)
+    for row, pair in enumerate(pairs.itertuples()):
+        middle = 100 * np.array([pair.difference, pair.low, pair.high])
+        text = style.written(middle[0], "+.1f")
+        _dots(ax, row, 100 * np.asarray(pair.values), middle, style.colour(pair.a), text)
+    ax.set_xlabel("Test accuracy, first less second (percentage points)")
+    return fig
+
+
+def _rows(methods: Sequence[str]) -> tuple[Figure, Axes]:
+    """A figure with a row for each method, the first on top."""
+    fig, ax = style.panels(0.42 * len(methods) + 0.7)
+    ax.set_yticks(range(len(methods)), [style.name(method) for method in methods])
+    for label, method in zip(ax.get_yticklabels(), methods, strict=True):
+        label.set_color(style.colour(method))
+    ax.set_ylim(len(methods) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    return fig, ax
+
+
+def _dots(ax: Axes, row: int, values: Sequence[float], middle, c: str, text: str) -> None:
+    """A dot a run, the mean with its interval (NaN for a single run), and the mean in words."""
+    mean, low, high = middle
+    # heights part dots of nearly equal values; the same ones at every run
+    jitter = np.random.default_rng(0).uniform(-0.16, 0.16, len(values)) * (len(values) > 1)
+    ax.scatter(values, row + jitter, s=13, color=c, alpha=0.45, linewidths=0)
+    ax.plot([low, high], [row, row], color=c, linewidth=2.4)
+    ax.scatter([mean], [row], s=34, color=c, edgecolors="white", linewidths=0.8, zorder=3)
+    right = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
+    _note(ax, 1, row, text, (6, 0), color=c, weight="bold", **right)
+
+
+@style.styled
+def per_class(table: pd.DataFrame) -> Figure:
+    """Precision and recall of each class, a mark a method.
+
+    The columns of `table` are method, digit, precision and recall (fractions).
+    """
+    methods = style.in_order(table.method)
+    fig, axes = style.panels(2.8, columns=2, sharey=True)
+    offsets = np.linspace(-0.24, 0.24, len(methods)) if len(methods) > 1 else [0]
+    for ax, column in zip(axes, ("precision", "recall"), strict=True):
+        for method, offset in zip(methods, offsets, strict=True):
+            rows, look = table[table.method == method], {"s": 14, "linewidths": 0}
+            look |= {"color": style.colour(method), "label": style.name(method)}
+            ax.scatter(rows.digit + offset, rows[column], **look)
+        ax.set(xlabel="Class", title=column.capitalize(), xticks=range(10))
+        style.percent(ax.yaxis)
+        ax.grid(axis="y")
+        for edge in np.arange(0.5, 9):
+            ax.axvline(edge, color=FAINT, linewidth=0.5, zorder=0)
+    key = {"ncols": len(methods), "frameon": False, "handletextpad": 0.1, "markerscale": 1.2}
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", **key)
+    return fig
+
+
+@style.styled
+def costs(table: pd.DataFrame) -> Figure:
+    """Training behind one classifier: a bar a method, its parts end to end and written below it.
+
+    The columns of `table` are method, stage and seconds; stages in the order in which they run.
+    """
+    methods = style.in_order(table.method)
+    fig, ax = _rows(methods)
+    longest = table.groupby("method").seconds.sum().max()
+    unit, _, word = _unit(longest)
+    for row, method in enumerate(methods):
+        parts = table[table.method == method]
+        ends = parts.seconds.cumsum()
+        # earlier parts paler: what comes last is the method's own
+        alphas, c = np.linspace(0.9, 0.45, len(parts))[::-1], style.colour(method)
+        shades = [to_rgba(c, alpha) for alpha in alphas]
+        ax.barh(row, parts.seconds / unit, 0.36, (ends - parts.seconds) / unit, color=shades)
+        _note(ax, ends.iloc[-1] / unit, row, duration(ends.iloc[-1]), (4, 0), weight="bold")
+        text = " + ".join(f"{p.stage}: {duration(p.seconds)}" for p in parts.itertuples())
+        _note(ax, 0, row, text, (2, -12), color=style.SOFT, fontsize=style.SMALL)
+    ax.set(ylim=(len(methods) - 0.3, -0.4), xlim=(0, 1.12 * longest / unit))
+    ax.set_xlabel(f"Training time ({word})")
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    return fig
+
+
+def duration(seconds: float) -> str:
+    """0.05 s, 12 s, 3.5 min, 47 min or 1.2 h."""
+    size, decimals, unit = _unit(seconds)
+    return f"{seconds / size:.{decimals}f} {unit}"
+
+
+def _unit(seconds: float) -> tuple[int, int, str]:
+    return next((unit for most, unit in UNITS.items() if seconds < most), (3600, 1, "h"))
+
+
+def _note(ax: Axes, x: float, y: float, text: str, shift: tuple[float, float], **look) -> None:
+    """Text at a point of the data, moved by some points of the page."""
+    ax.annotate(text, (x, y), xytext=shift, textcoords="offset points", va="center", **look)

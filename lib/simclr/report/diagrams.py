@@ -1,0 +1,179 @@
+"""The two drawn diagrams: the network, and how SimCLR learns. One unit is one inch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torchinfo
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Polygon, Rectangle
+from torch import nn
+
+from simclr.report.style import ACCENT, INK, SMALL, SOFT, WIDTH, styled, text
+
+BLUE, GREEN, GREY = "#C9D9E4", "#BFE0D3", "#EFEFEF"
+# The layers that make a feature map of their own, with its colour, and the words for all layers.
+FACES = {"Conv": BLUE, "MaxPool": "#EFDCC2", "Linear": "#D3E4D6", "Input": "#E8E8E8"}
+WORDS = {"Conv": "conv {0}×{0}", "Linear": "dense", "MaxPool": "max pool"}
+WORDS |= {"BatchNorm": "batch norm", "ReLU": "ReLU", "Dropout": "dropout"}
+
+
+@styled
+def architecture(network: nn.Module) -> Figure:
+    """The classifier as a row of feature maps, what is done to get each, and its parameters.
+
+    The network takes an image of 28 × 28 pixels; its last dense layer is the classifier.
+    """
+    figure, ax = _page()
+    steps = [{"kind": "Input", "shape": [1, 28, 28], "words": ["image"], "parameters": 0}]
+    steps += _steps(network)
+    pitch, edge = WIDTH / len(steps), None
+    for i, step in enumerate(steps):
+        x = pitch * (i + 0.5)
+        edge = _block(ax, x, FACES[step["kind"]], step["shape"], before=edge)
+        for line, words in enumerate(step["words"]):
+            text(ax, x, 1.33 - 0.15 * line, words, size=SMALL)
+        count = f"{step['parameters']:,}" if step["parameters"] else "–" * (i > 0)
+        text(ax, x, 0.62, count, va="baseline", size=SMALL, weight="bold")
+    text(ax, pitch / 2, 0.62, "parameters", va="baseline", size=SMALL, color=SOFT)
+    total = sum(step["parameters"] for step in steps)
+    encoder = total - steps[-1]["parameters"]
+    text(ax, WIDTH - 0.05, 2.62, f"{total:,} parameters in all", ha="right", size=7.5)
+    braces = {f"encoder $f$: {encoder:,} parameters": (0.06, WIDTH - 1.04 * pitch)}
+    braces["classifier"] = (WIDTH - 0.92 * pitch, WIDTH - 0.02)
+    for words, (left, right) in braces.items():
+        ax.plot([left, left, right, right], [0.47, 0.4, 0.4, 0.47], color=SOFT, linewidth=0.7)
+        text(ax, (left + right) / 2, 0.31, words, va="top", size=7.5)
+    return figure
+
+
+def _steps(network: nn.Module) -> list[dict]:
+    """A new step at each convolution, pooling or dense layer; others belong to the one before."""
+    steps: list[dict] = []
+    layers = torchinfo.summary(network, (1, 1, 28, 28), verbose=0).summary_list
+    for layer in filter(lambda layer: layer.is_leaf_layer, layers):
+        if kind := next((k for k in FACES if layer.class_name.startswith(k)), None):
+            shape = layer.output_size[1:]
+            steps.append({"kind": kind, "shape": shape, "words": [], "parameters": 0})
+        words = [words for k, words in WORDS.items() if layer.class_name.startswith(k)]
+        steps[-1]["words"] += [each.format(*np.atleast_1d(layer.kernel_size)) for each in words]
+        steps[-1]["parameters"] += layer.num_params
+    return steps
+
+
+def _block(ax: Axes, x: float, face: str, shape: Sequence[int], before: float | None) -> float:
+    """A feature map as a box (channels wide, pixels high and deep) or a vector as a bar.
+
+    Returns the right edge, from which the next arrow starts.
+    """
+    width, height, depth = 0.1, min(0.8, 0.2 + 0.09 * shape[0] ** 0.35), 0.0
+    if len(shape) == 3:
+        width, height = 0.035 * shape[0] ** 0.5, 0.145 * shape[1] ** 0.5
+        depth = 0.3 * height
+    left, bottom = x - (width + depth) / 2, 1.5
+    slant = np.array([depth, 0.8 * depth])
+    a, b, c, d = np.add((left, bottom), [(0, 0), (width, 0), (width, height), (0, height)])
+    sides = {1.05: [c, d, d + slant, c + slant], 0.88: [b, b + slant, c + slant, c]}
+    look = {"edgecolor": INK, "linewidth": 0.6, "joinstyle": "round"}
+    for shade, corners in ((sides if depth else {}) | {1.0: [a, b, c, d]}).items():
+        shaded = np.clip(np.multiply(to_rgb(face), shade), 0, 1)
+        ax.add_patch(Polygon(corners, facecolor=shaded, **look))
+    text(ax, x, d[1] + slant[1] + 0.06, "×".join(map(str, shape)), va="bottom", size=SMALL)
+    if before is not None:
+        _arrow(ax, (before + 0.02, bottom + 0.26), (left - 0.02, bottom + 0.26), scale=5)
+    return left + width + depth
+
+
+@styled
+def simclr_diagram(image: np.ndarray, view_i: np.ndarray, view_j: np.ndarray) -> Figure:
+    """One image, two random views, encoder f, projection head g, and what the loss does with z.
+
+    The image and its two views are (H, W), uint8 or floats in [0, 1].
+    """
+    figure, ax = _page()
+    middle, up, down = 1.38, 2.01, 0.75
+    _digit(ax, image, 0.4, middle, 0.64)
+    text(ax, 0.4, middle - 0.4, "image $x$", va="top")
+    for y, view, t, k, side in ((up, view_i, "t", "i", 1), (down, view_j, "t'", "j", -1)):
+        _arrow(ax, (0.76, middle + 0.12 * side), (1.26, y))
+        text(ax, 0.84, (middle + y) / 2 + 0.18 * side, rf"${t} \sim \mathcal{{T}}$")
+        _digit(ax, view, 1.58, y, 0.56)
+        text(ax, 1.58, y + 0.32, rf"$\tilde{{x}}_{k}$", va="bottom")
+        for start, end in ((1.9, 2.14), (2.65, 2.88), (3.04, 3.32), (3.83, 4.06)):
+            _arrow(ax, (start, y), (end, y))
+        _network(ax, 2.4, y, "$f$", BLUE, "-")
+        _vector(ax, 2.95, y, 10, f"$h_{k}$", BLUE)
+        _network(ax, 3.58, y, "$g$", GREY, (0, (3, 2)))
+        _vector(ax, 4.13, y, 6, f"$z_{k}$", GREEN)
+    for x in (2.4, 3.58):
+        ax.plot([x, x], [down + 0.36, up - 0.36], color=SOFT, linewidth=0.8, linestyle=":")
+        text(ax, x + 0.05, middle, "same\nweights", ha="left", size=SMALL, color=SOFT)
+    _sphere(ax, (5.42, middle), 0.72, up, down)
+    for x, head, note in (
+        (1.05, "1  augment", "rotation, crop, blur"),
+        (2.55, "2  encode", "kept for the classifier"),
+        (3.85, "3  project", "then thrown away"),
+        (5.42, "4  compare", "NT-Xent loss"),
+    ):
+        text(ax, x, 2.68, head, va="top", weight="bold")
+        text(ax, x, 0.08, note, va="bottom", size=SMALL, color=SOFT)
+    return figure
+
+
+def _network(ax: Axes, x: float, y: float, symbol: str, face: str, line) -> None:
+    """A trapezoid that narrows in the direction of the data."""
+    corners = np.add((x, y), [(-0.22, -0.32), (-0.22, 0.32), (0.22, 0.17), (0.22, -0.17)])
+    ax.add_patch(Polygon(corners, facecolor=face, edgecolor=INK, linewidth=0.8, linestyle=line))
+    text(ax, x, y, symbol, size=11)
+
+
+def _vector(ax: Axes, x: float, y: float, cells: int, symbol: str, face: str) -> None:
+    side = 0.056
+    for i in range(cells):
+        corner = (x - side / 2, y + (i - cells / 2) * side)
+        ax.add_patch(Rectangle(corner, side, side, facecolor=face, edgecolor=INK, linewidth=0.4))
+    text(ax, x, y + 0.32, symbol, va="bottom")
+
+
+def _sphere(ax: Axes, centre: tuple[float, float], radius: float, up: float, down: float) -> None:
+    """The unit sphere on which z is compared: the pair drawn together, the others pushed away."""
+
+    def at(degrees: float, r: float = 1.0) -> np.ndarray:
+        angle = np.radians(degrees)
+        return np.add(centre, radius * r * np.array([np.cos(angle), np.sin(angle)]))
+
+    ax.add_patch(Circle(centre, radius, facecolor="none", edgecolor=SOFT, linewidth=0.8))
+    for y, degrees, side in ((up, 152, 1), (down, 208, -1)):
+        _arrow(ax, (4.2, y), at(degrees, 1.07))
+        ax.add_patch(Circle(at(degrees), 0.055, facecolor=ACCENT, edgecolor="none"))
+        _arrow(ax, at(degrees, 0.88), at(degrees + 18 * side, 0.88), color=ACCENT, width=1.4)
+        ends = at(132 * side, 1.1), at(112 * side, 1.1)
+        _arrow(ax, *ends, color=SOFT, width=1.2, bend=-0.2 * side)
+    text(ax, *at(180, 0.78), "maximise\nagreement", ha="left", color=ACCENT, weight="bold")
+    for degrees in (98, 64, 30, -3, -40, -71, -104):
+        ax.add_patch(Circle(at(degrees), 0.04, facecolor="#A8A8A8", edgecolor="none"))
+    others = "other images of the batch:\npushed away"
+    text(ax, centre[0], centre[1] - radius - 0.14, others, va="top", color=SOFT, size=SMALL)
+
+
+def _digit(ax: Axes, image: np.ndarray, x: float, y: float, side: float) -> None:
+    left, bottom, top = x - side / 2, y - side / 2, 255 if image.dtype == np.uint8 else 1
+    box = (left, left + side, bottom, bottom + side)
+    ax.imshow(image, cmap="gray_r", vmin=0, vmax=top, extent=box, zorder=2)
+    look = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
+    ax.add_patch(Rectangle((left, bottom), side, side, **look))
+
+
+def _arrow(ax: Axes, start, end, color=INK, width=0.8, scale=7.0, bend=0.0) -> None:
+    look = {"arrowstyle": "-|>", "color": color, "linewidth": width, "mutation_scale": scale}
+    look |= {"shrinkA": 0, "shrinkB": 0, "connectionstyle": f"arc3,rad={bend}"}
+    ax.annotate("", xy=end, xytext=start, arrowprops=look)
+
+
+def _page() -> tuple[Figure, Axes]:
+    """An empty page, whose limits stay where they are whatever is drawn."""
+    figure = Figure(figsize=(WIDTH, 2.75))
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, 2.75), autoscale_on=False)
+    ax.set_axis_off()
+    return figure, ax

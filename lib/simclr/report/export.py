@@ -1,0 +1,153 @@
+"""Exports executed notebooks as one HTML page and one PDF.
+
+executed notebooks -> one Markdown -> pandoc + report.lua -> HTML, or Typst -> PDF
+
+`report.show` leaves Markdown and SVG in the outputs and all others are dropped, so nbconvert would
+save nothing. Numbers and references are made in assets/report.lua, once for both outputs.
+"""
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import pypandoc
+import typst
+
+from simclr import files
+from simclr.errors import UserError
+from simclr.report.show import fenced
+
+ASSETS = Path(__file__).with_name("assets")
+BIBLIOGRAPHY = files.NOTEBOOKS / "references.bib"
+FILES = re.compile(r"^\*Reads\*(.|\n(?!\n))*", re.M)  # a paragraph for those who run the notebook
+NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
+HIDDEN = {"remove-cell", "parameters", "injected-parameters"}  # tags of cells that stay out
+SCREEN = 1.2 * 4 / 3  # CSS pixels for a point of a figure: 8 pt letters are read on a screen too
+REFERENCES = "# References {.unnumbered}\n\n::: {#refs}\n:::\n"
+
+
+@dataclass
+class Report:
+    """The content of a report: Markdown, its figures (label -> SVG) and its title block."""
+
+    markdown: str = ""
+    figures: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def collect(books: list[Path], **metadata: str) -> Report:
+    """Put the notebooks together as one report; a cell that failed is a UserError.
+
+    Args:
+        books: executed notebooks in order; `front` cells of the last one open the report.
+        metadata: title, subtitle, date, note, author.
+    """
+    report, front, body = Report(metadata=metadata), [], []
+    for file in books:
+        for cell in nbformat.read(file, as_version=4).cells:
+            tags = set(cell.metadata.get("tags", []))
+            if not tags & HIDDEN:
+                chosen = front if "front" in tags and file == books[-1] else body
+                chosen += _cell(cell, tags, file, report)
+    report.markdown = "\n\n".join([*front, *body, REFERENCES])
+    return report
+
+
+def write_html(report: Report, file: Path) -> None:
+    """Write the report as one self-contained page.
+
+    Raises:
+        UserError: a reference that leads nowhere, an unknown citation, a label used twice.
+    """
+    text = _pandoc(report, file.parent, "html5", "--mathml", "--embed-resources", "--toc")
+    with files.write_atomically(file) as temporary:
+        temporary.write_text(text)
+
+
+def write_pdf(report: Report, file: Path, timestamp: int) -> None:
+    """Write the report as a PDF, the same byte for byte as long as the content is the same.
+
+    Args:
+        timestamp: when it says that it was made, in seconds since 1970.
+    """
+    source = _pandoc(report, file.parent, "typst-citations", "--syntax-highlighting=none")
+    same_everywhere = {"ignore_system_fonts": True, "timestamp": timestamp}
+    try:
+        pdf = typst.compile(source.encode(), root=file.parent, **same_everywhere)
+    except typst.TypstError as error:
+        raise UserError(f"{file.name}: Typst: {error}") from None
+    with files.write_atomically(file) as temporary:
+        temporary.write_bytes(pdf)
+
+
+def _cell(cell: nbformat.NotebookNode, tags: set[str], file: Path, report: Report) -> list[str]:
+    """The Markdown pieces of one cell; its figures go into `report`."""
+    if cell.cell_type == "markdown":
+        return [NOTEBOOK_LINK.sub(r"@sec-\1", FILES.sub("", cell.source))]
+    pieces = []
+    if cell.cell_type == "code" and cell.source.strip() and "remove-input" not in tags:
+        pieces.append(_div(".code summary=Code", fenced(cell.source)))
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            raise UserError(f"{file}: a cell failed: {output.ename}: {output.evalue}")
+        pieces += _output(output.get("data", {}), output.get("metadata", {}), report)
+    return pieces
+
+
+def _output(data: dict[str, str], metadata: dict, report: Report) -> list[str]:
+    """The Markdown of one output, if `show` made it for the report."""
+    ours, text = metadata.get("simclr", {}), data.get("text/markdown", "")
+    match ours.get("kind"):
+        case "prose":
+            return [text]
+        case "different":
+            return [_div(".different", ours["note"])]
+        case "source":
+            return [_div(f'.code summary="{ours["name"]}"', text)]
+        case "figure" | "table" as kind:
+            head = f"#{ours['label']} .{kind}"
+            if kind == "figure":
+                width, height = ours["size"]
+                report.figures[ours["label"]] = data["image/svg+xml"]
+                head += f" src=figures/{ours['label']}.svg width={width:.2f}"
+                head += f" css-width={width * SCREEN:.0f} css-height={height * SCREEN:.0f}"
+                head += " .photo" if ours["photo"] else ""
+            return [_div(head, f"{_div('.caption', ours['caption'])}\n\n{text}")]
+    return []
+
+
+def _div(head: str, content: str) -> str:
+    return f"::: {{{head}}}\n{content}\n:::"
+
+
+def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
+    """Run pandoc where the figures are put beside the report; any warning is an error."""
+    _write_figures(report, folder)
+    head = {"lang": "en", "bibliography": str(BIBLIOGRAPHY), "link-citations": True}
+    text = f"---\n{json.dumps(report.metadata | head)}\n---\n\n{report.markdown}"
+    template = ASSETS / ("report.html" if to == "html5" else "report.typst")
+    command = [
+        pypandoc.get_pandoc_path(),
+        *("--from=markdown", f"--to={to}", "--standalone", "--fail-if-warnings", "--wrap=none"),
+        *(f"--template={template}", f"--lua-filter={ASSETS / 'report.lua'}", "--toc-depth=2"),
+        *(f"--resource-path=.{os.pathsep}{ASSETS}", *options),
+    ]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=folder)
+    if done.returncode:
+        raise UserError(f"report: {done.stderr.decode().strip()}")
+    return done.stdout.decode()
+
+
+def _write_figures(report: Report, folder: Path) -> None:
+    """Write figures/<label>.svg, and remove those of figures that the report no longer has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for label, svg in report.figures.items():
+        with files.write_atomically(folder / "figures" / f"{label}.svg") as temporary:
+            temporary.write_text(svg)
+    for old in folder.glob("figures/fig-*.svg"):
+        if old.stem not in report.figures:
+            old.unlink(missing_ok=True)

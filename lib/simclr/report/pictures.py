@@ -1,0 +1,119 @@
+"""Figures made of images, (N, H, W), uint8 or floats in [0, 1]; ink is black, as on paper."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from simclr.report.style import SMALL, SOFT, WIDTH, styled, text
+
+GAP = 2  # pixels between two images
+EDGE = 0.03  # inches of white around a picture
+Row = tuple[str, np.ndarray, int]  # words, images (N, H, W), pixels of space above
+
+
+@styled
+def samples(images: np.ndarray, labels: np.ndarray) -> Figure:
+    """The first ten images of each class, a row a class."""
+    return _class_rows(images, labels, most=10)[0]
+
+
+@styled
+def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
+    """The labelled images of one draw, a row a class, each row in the order of the draw.
+
+    Where every prefix holds as many images of each class, the columns say how many labels that is.
+    """
+    figure, ax = _class_rows(images, labels, most=len(labels), top=0.32)
+    k, width = len(set(labels)), images.shape[2]
+    if all(len(set(labels[i : i + k])) == k for i in range(0, len(labels), k)):
+        for m in range(len(labels) // k):
+            text(ax, m * (width + GAP) + width / 2, -4, f"{k * m + k}", va="bottom", size=SMALL)
+        text(ax, -4, -4, "n =", "right", "bottom", size=SMALL)
+    return figure
+
+
+@styled
+def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np.ndarray) -> Figure:
+    """Each column one image: as it is, after single steps, and two full random views.
+
+    Args:
+        originals: (R, H, W).
+        step_views: what each row shows -> (R, H, W), one transformation alone.
+        pairs: (R, 2, H, W), two views of each image.
+    """
+    rows: list[Row] = [("original", originals, 0)]
+    for step, images in step_views.items():
+        rows.append((f"{step} only", images, 3 * GAP if len(rows) == 1 else 0))
+    longest = max(len(words) for words, _, _ in rows)
+    rows += [(r"view $\tilde{x}_i$", pairs[:, 0], 3 * GAP), (r"view $\tilde{x}_j$", pairs[:, 1], 0)]
+    return _rows(rows, left=0.15 + 0.062 * longest, largest=0.52, size=7.5)[0]
+
+
+@styled
+def mistakes(
+    images: np.ndarray, true: Sequence[int], predicted: Sequence[int], confidence: Sequence[float]
+) -> Figure:
+    """Misclassified images with "true→predicted" and the probability of the wrong class.
+
+    Args:
+        images: (N, H, W); none gives a figure that says so.
+        confidence: (N,), the probability of the predicted class.
+    """
+    if not len(images):
+        figure = Figure(figsize=(WIDTH, 0.4))
+        figure.text(0.5, 0.5, "no mistake", ha="center", va="center", color=SOFT)
+        return figure
+    height, width = images.shape[1:]
+    pitch = height + 19  # room for two lines of text below an image
+    tiles = [(im, i % 12 * (width + 6), i // 12 * pitch) for i, im in enumerate(images)]
+    figure, ax = _canvas(tiles, bottom=0.33, largest=0.5)
+    for (_, x, y), t, p, c in zip(tiles, true, predicted, confidence, strict=True):
+        # three decimals, since the surest mistakes are all near 1
+        sure = "> .999" if c > 0.9995 else f"{c:.3f}".lstrip("0")
+        x, y = x + width / 2, y + height
+        text(ax, x, y + 1.5, f"{t}→{p}", va="top", size=SMALL, weight="bold")
+        text(ax, x, y + 9.5, sure, va="top", size=SMALL, color=SOFT)
+    return figure
+
+
+def _class_rows(images: np.ndarray, labels: np.ndarray, most: int, top: float = EDGE):
+    """A row of at most `most` images a class, the class written before it."""
+    rows = [(str(k), images[labels == k][:most], 0) for k in np.unique(labels)]
+    return _rows(rows, left=0.35, top=top, largest=0.34, weight="bold", size=8)
+
+
+def _rows(rows: Sequence[Row], left: float, largest: float, top: float = EDGE, **look):
+    """Rows of images, the words of each before it."""
+    tiles, marks, y = [], {}, 0
+    for words, images, gap in rows:
+        y, (height, width) = y + gap, images.shape[1:]
+        tiles += [(image, c * (width + GAP), y) for c, image in enumerate(images)]
+        marks[words] = y + height / 2
+        y += height + GAP
+    figure, ax = _canvas(tiles, left, top, largest=largest)
+    for words, at in marks.items():
+        text(ax, -4, at, words, "right", **look)
+    return figure, ax
+
+
+def _canvas(tiles: Sequence[tuple], left=EDGE, top=EDGE, bottom=EDGE, largest=0.5):
+    """All tiles (image, its left column, its top row) in one picture; margins etc. in inches."""
+    height, width = tiles[0][0].shape
+    columns = max(x for _, x, _ in tiles) + width
+    rows = max(y for _, _, y in tiles) + height
+    inch = min(largest / width, (WIDTH - left - EDGE) / columns)  # of one pixel
+    wide, high = left + columns * inch + EDGE, top + rows * inch + bottom
+    figure = Figure(figsize=(wide, high))
+    ax = figure.add_axes((left / wide, bottom / high, columns * inch / wide, rows * inch / high))
+    canvas = np.full((rows, columns), np.nan)
+    for image, x, y in tiles:
+        canvas[y : y + height, x : x + width] = image / (255 if image.dtype == np.uint8 else 1)
+    ax.imshow(canvas, cmap="gray_r", vmin=0, vmax=1, extent=(0, columns, rows, 0))
+    frames = [Rectangle((x, y), width, height) for _, x, y in tiles]
+    thin = {"facecolor": "none", "edgecolor": "#B0B0B0", "linewidth": 0.4, "clip_on": False}
+    ax.add_collection(PatchCollection(frames, **thin))
+    ax.set_axis_off()
+    return figure, ax

@@ -1,0 +1,217 @@
+"""What notebooks show: figures, tables, prose with computed numbers, and a live progress line.
+
+Each output carries `{"simclr": {...}}` in its metadata. `report.export` reads nothing else, so a
+stray print or widget never reaches the report.
+"""
+
+import difflib
+import inspect
+import io
+import re
+import string
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import display
+from matplotlib.figure import Figure
+from pandas.api.types import is_bool, is_float, is_scalar
+from tabulate import tabulate
+
+from simclr.errors import UserError
+from simclr.report.style import STYLE, written  # the style sets svg.hashsalt: no random ids
+
+Format = str | Callable[[object], str]
+CALLABLE = {"abs": abs, "min": min, "max": max, "round": round}  # all that a premise may call
+
+
+def setup() -> None:
+    """Set the project's figure style, with SVG that is the same byte for byte at every run."""
+    plt.style.use(STYLE)
+
+
+def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
+    """Show a figure, in Jupyter and in the report, and close it.
+
+    Args:
+        label: as in `@fig-baseline-curve`; starts with `fig-`.
+        caption: Markdown, may hold `$math$`, citations and references. Also the alternative text.
+        photo: a picture of images, not a chart; the page marks it as one.
+    """
+    svg = io.StringIO()
+    with plt.style.context(STYLE):  # also for those who did not call setup()
+        fig.savefig(svg, format="svg", metadata={"Date": None})
+    plt.close(fig)  # else Jupyter shows it a second time
+    content, size = {"image/svg+xml": svg.getvalue()}, list(72 * fig.get_size_inches())  # points
+    _publish_labelled(content, "fig-", label, caption, kind="figure", size=size, photo=photo)
+
+
+def table(
+    df: pd.DataFrame, label: str, caption: str, formats: Mapping[str, Format] | None = None
+) -> None:
+    """Show a table, in Jupyter and in the report. Cells are Markdown; numbers stand on the right.
+
+    Args:
+        df: a named index becomes the first columns, an unnamed one is left out.
+        label: as in `@tbl-claims`; starts with `tbl-`.
+        formats: column -> format spec (".1%") or a function of the value.
+    """
+    df = df.reset_index(level=[name for name in df.index.names if name is not None])
+    for name in formats or {}:
+        if name not in df:
+            raise UserError(f"table {label}: no column {name!r}; columns: {list(df.columns)}")
+    content = {"text/markdown": _pipe_table(df, formats or {})}
+    _publish_labelled(content, "tbl-", label, caption, kind="table")
+
+
+def parameters(df: pd.DataFrame) -> None:
+    """Show a table of parameters in Jupyter; it is no part of the report."""
+    _publish({"text/markdown": _pipe_table(df, dict.fromkeys(df, str))}, kind="skip")
+
+
+def source(of: Callable | type) -> None:
+    """Show the source of a function or class: in Jupyter as it is, in the HTML report folded."""
+    code = textwrap.dedent(inspect.getsource(of))
+    _publish({"text/markdown": fenced(code)}, kind="source", name=of.__qualname__)
+
+
+def fenced(code: str) -> str:
+    """Python code as Markdown, in a fence longer than any inside it."""
+    fence = "~" * (3 + max(map(len, re.findall("~+", code)), default=0))
+    return f"{fence} python\n{code.strip()}\n{fence}"
+
+
+class Prose:
+    """Shows Markdown with its numbers filled in, and checks what its wording takes for granted.
+
+    Args:
+        numbers: what templates and premises may name.
+        strict: whether text that does not fit the numbers is an error; else a note below says so.
+    """
+
+    def __init__(self, numbers: Mapping[str, object], strict: bool):
+        self._numbers, self._strict = numbers, strict
+
+    def __call__(self, template: str, *premises: str) -> None:
+        """Show a paragraph.
+
+        Args:
+            template: Markdown in which `{probe_mean:.1%}` is filled in; a brace is `{{`.
+            premises: Python expressions over the numbers that must be true for the text to be.
+
+        Raises:
+            UserError: a template or a premise that makes no sense; if strict, also a premise that
+                is false, and a number that is unknown or missing (None, NaN).
+        """
+        start, wrong, part = textwrap.shorten(template, 60, placeholder=" …"), {}, template
+        try:
+            text = self._filled(template, wrong)
+            for part in premises:
+                self._check(part, wrong)
+        except Exception as error:  # whatever a template or a premise may fail with
+            where = "a brace is {{" if part is template else f"in the premise {part!r}"
+            raise UserError(f"prose {start!r}: {error}; {where}") from None
+        if wrong and self._strict:
+            raise UserError(f"prose {start!r} {'; it '.join(wrong.values())}")
+        _publish({"text/markdown": text}, kind="prose")
+        if wrong:
+            note = f"**Different in this build.** The text above {'; it '.join(wrong.values())}."
+            _publish({"text/markdown": f"> {note}"}, kind="different", note=note)
+
+    def _filled(self, template: str, wrong: dict[str, str]) -> str:
+        """The text, with a dash for a number that is not there."""
+        text = ""
+        for words, name, spec, conversion in string.Formatter().parse(template):
+            if name is not None and (conversion or not name.isidentifier()):
+                raise ValueError(f"{name!r} is no name of a number")
+            here = name is not None and self._is_here(name, wrong)
+            text += words + (written(self._numbers[name], spec) if here else "–" * bool(name))
+        return text
+
+    def _check(self, premise: str, wrong: dict[str, str]) -> None:
+        """Note a premise that is false."""
+        code = compile(premise.strip(), "premise", "eval")
+        names = [name for name in code.co_names if name not in CALLABLE]
+        if all([self._is_here(name, wrong) for name in names]):
+            used = {name: self._numbers[name] for name in names}
+            if not eval(code, {"__builtins__": {}, **CALLABLE, **used}):
+                shown = [(k, written(v, ".6g") if is_float(v) else v) for k, v in used.items()]
+                values = " and ".join(f"`{name}` is {value}" for name, value in shown)
+                wrong["if " + premise] = f"presumes `{premise}`, but here {values}"
+
+    def _is_here(self, name: str, wrong: dict[str, str]) -> bool:
+        """Whether that number was measured; note it if not."""
+        if not _is_missing(self._numbers.get(name)):
+            return True
+        wrong[name] = f"rests on `{name}`, which this build did not measure"
+        near = difflib.get_close_matches(name, self._numbers, 1)
+        if self._strict and near and name not in self._numbers:
+            wrong[name] += f" (did you mean `{near[0]}`?)"
+        return False
+
+
+class Progress:
+    """One live line on stdout, rewritten in place: `progress(text)`, twice a second at most.
+
+    A carriage return does it, in a terminal, in Jupyter and under papermill; no widget is left.
+    """
+
+    _shown, _pending, _next = "", "", 0.0
+
+    def __call__(self, text: str) -> None:
+        """Show `text` on the live line, or keep it for later if the last one is too recent."""
+        self._pending = text
+        if text != self._shown and time.monotonic() >= self._next:
+            print("\r" + text.ljust(len(self._shown)), end="", flush=True)  # covers a longer text
+            self._shown, self._next = text, time.monotonic() + 0.5
+
+    def close(self) -> None:
+        """Write what is pending and end the line."""
+        self._next = 0.0
+        self(self._pending)
+        if self._shown:
+            print(flush=True)
+        self._shown, self._pending = "", ""
+
+
+def _publish(content: dict[str, str], **metadata: object) -> None:
+    plain = {"text/plain": content.get("text/markdown", "")}
+    display(plain | content, metadata={"simclr": metadata}, raw=True)
+
+
+def _publish_labelled(content: dict, prefix: str, label: str, caption: str, **metadata) -> None:
+    if not re.fullmatch(prefix + "[a-z0-9]+(-[a-z0-9]+)*", label):
+        raise UserError(f"label {label!r}: must be {prefix!r} and then a-z, 0-9 and hyphens")
+    plain = {"text/plain": f"[{label}] {caption}"}
+    _publish(content | plain, label=label, caption=caption, **metadata)
+    # Jupyter shows no caption of its own; the report, which does, skips this one.
+    _publish({"text/markdown": f"*{label}* — {caption}"}, kind="skip")
+
+
+def _is_missing(value: object) -> bool:
+    return is_scalar(value) and pd.isna(value)
+
+
+def _cell(value: object, spec: Format | None) -> str:
+    if _is_missing(value):
+        return "–"
+    if callable(spec):
+        return str(spec(value))
+    if is_bool(value) and spec is None:
+        return "yes" if value else "no"
+    return written(value, spec or (".3g" if is_float(value) else ""))
+
+
+def _pipe_table(df: pd.DataFrame, formats: Mapping[str, Format]) -> str:
+    columns = [[str(name), *(_cell(value, formats.get(name)) for value in df[name])] for name in df]
+    head, *rows = zip(*(map(_escape_bars, column) for column in columns), strict=True)
+    sides = ["right" if name in df.select_dtypes("number") else "left" for name in df]
+    return tabulate(rows, head, "pipe", disable_numparse=True, colalign=sides)
+
+
+def _escape_bars(cell: str) -> str:
+    """One line with its bars escaped, but not in `$maths$` and `code`, which pandoc keeps whole."""
+    whole = r"(\$(?! )[^$]+(?<! )\$(?!\d)|`[^`]+`|\\\|)|\|"
+    return re.sub(whole, lambda found: found[1] or r"\|", " ".join(cell.split()))

@@ -1,0 +1,115 @@
+"""What all figures share: the style sheet, the colours of the methods and a few small helpers."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy.optimize import isotonic_regression
+
+from simclr.experiment.stages import METHODS
+
+# The colours of METHODS are at least 20 apart (CIE Lab distance) for normal vision and for the
+# three kinds of colour blindness, and at least 3.8:1 against white, so that they can carry text.
+STYLE = Path(__file__).with_name("report.mplstyle")
+WIDTH = 6.3  # inches, the text width of the report
+INK = "#222222"  # text and the first series that is no method
+SOFT = "#6E6E6E"  # secondary text, thin lines
+ACCENT = "#0B7A5B"  # the second series that is no method
+SMALL = 7  # points, the smallest text anywhere
+
+
+def name(method: str) -> str:
+    """The name that readers see."""
+    return METHODS[method].name
+
+
+def colour(method: str) -> str:
+    """The method's colour, the same in every figure."""
+    return METHODS[method].colour
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """The distinct methods, in the order of METHODS."""
+    return sorted(set(methods), key=list(METHODS).index)
+
+
+def written(value: object, spec: str) -> str:
+    """Numbers with a true minus sign, and none before one that rounds to zero; words as they are."""
+    text = format(value, spec)
+    if isinstance(value, str):
+        return text
+    return (text if re.search("[1-9]", text) else text.lstrip("-")).replace("-", "−")
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw in the report's style whatever the caller's own settings are, and leave those alone."""
+
+    @wraps(draw)
+    def inside(*args, **kwargs) -> Figure:
+        with matplotlib.style.context(STYLE, after_reset=True):
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()  # makes ticks and layout while the style holds
+            return figure
+
+    return inside
+
+
+def panels(height: float, rows=1, columns=1, width=WIDTH, **options) -> tuple[Figure, Axes]:
+    """A figure with its axes, sizes in inches; pyplot, which would keep it open, is not asked."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def text(ax: Axes, x: float, y: float, words: str, ha="center", va="center", **look) -> None:
+    """Words at a point, centred on it unless told otherwise."""
+    ax.text(x, y, words, ha=ha, va=va, **look)
+
+
+def percent(axis: Axis) -> None:
+    """Label fractions as percentages, on ticks that a label states exactly."""
+    axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(lambda v, _: f"{100 * v:.5g}%")
+
+
+def whole_numbers(ax: Axes, label: str) -> None:
+    """Whole numbers only on the x axis, which ends where the data do, and a grid to read values."""
+    low, high = ax.dataLim.intervalx
+    margin = 0.02 * (high - low) or 0.5
+    ax.set(xlabel=label, xlim=(low - margin, high + margin))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    ax.grid(axis="y")
+
+
+def end_labels(ax: Axes) -> None:
+    """Write the labels of lines at their right ends; where some would touch, apart, with leaders."""
+    ax.figure.draw_without_rendering()  # the height of the axes, before labels take room
+    height = ax.get_window_extent().height / ax.figure.dpi * 72  # points
+    low, high = ax.get_ylim()
+    lines, texts = ax.get_legend_handles_labels()
+    wanted = [(line.get_ydata()[-1] - low) / (high - low) * height for line in lines]
+    places = spread(wanted, 9.6, height)
+    moved = np.abs(np.subtract(places, wanted)).max() > 3  # points
+    look = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+    leader = {"arrowstyle": "-", "linewidth": 0.5, "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 2}
+    for line, text, place, was in zip(lines, texts, places, wanted, strict=True):
+        c, end = line.get_color(), (ax.get_xlim()[1], line.get_ydata()[-1])
+        shift = (14 if moved else 4, place - was)
+        arrow = {**leader, "color": c} if moved else None
+        ax.annotate(text, end, shift, color=c, arrowprops=arrow, gid="end-label", **look)
+
+
+def spread(wanted: Sequence[float], distance: float, top: float) -> list[float]:
+    """Positions nearest to the wanted ones that are `distance` apart, inside [0, top] if they fit."""
+    order = np.argsort(wanted, kind="stable")
+    steps = distance * np.arange(len(order))
+    starts = isotonic_regression(np.asarray(wanted)[order] - steps).x
+    places = np.empty(len(order))
+    places[order] = np.clip(starts, 0, max(0, top - steps[-1])) + steps
+    return places.tolist()

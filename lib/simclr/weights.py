@@ -1,0 +1,38 @@
+"""Networks as files: safetensors, which hold numbers and nothing that could run."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from simclr.errors import UserError
+from simclr.model import Classifier, Encoder
+
+
+def save_network(file: Path, network: nn.Module) -> None:
+    """Write the weights as safetensors."""
+    weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    file.write_bytes(save(weights))  # save_file would leave it readable to its owner alone
+
+
+def load_encoder(file: Path) -> Encoder:
+    """The pre-trained encoder, in eval mode."""
+    return _load(file, Encoder())
+
+
+def load_classifier(file: Path | str) -> Classifier:
+    """A saved classifier, in eval mode: (N, 1, 28, 28) floats in [0, 1] -> logits (N, 10)."""
+    return _load(Path(file), Classifier(Encoder()))
+
+
+def _load(file: Path, network: nn.Module):
+    try:
+        network.load_state_dict(load_file(file))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; `make report` builds it") from None
+    except (RuntimeError, ValueError, OSError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{file}: not weights of this network ({reason}); make it again") from None
+    return network.eval().to(memory_format=torch.channels_last)

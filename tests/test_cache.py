@@ -1,0 +1,285 @@
+"""The cache: trained once, anew where something that shapes the result has changed, and checked."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from simclr.errors import UserError
+from simclr.experiment import cache
+from simclr.experiment.cache import Job, make
+
+# A library whose code is only read, to be edited by tests.
+CODE = {
+    "simclr/__init__.py": "SIZE = 3\n",
+    "simclr/work.py": '''"""Work."""
+
+from simclr import SIZE, tools
+from simclr.sub.inner import Thing
+
+
+@tools.decorated
+def work(job, progress, many=0):
+    """Do it."""
+    values = [0, 1.0, None, "a text"]  # a comment
+    if many:
+        return values
+    return Thing(values)
+''',
+    "simclr/tools.py": "def decorated(f):\n    from simclr import late\n\n    return late.same(f)\n",
+    "simclr/late.py": "def same(function):\n    return function\n",
+    "simclr/sub/__init__.py": "",
+    "simclr/sub/inner.py": 'class Thing(list):\n    """A thing."""\n\n    size = 1\n',
+    "simclr/apart.py": "import simclr.work\n",
+    # Jobs that are run; they note what they do in a file of the data folder.
+    "jobs.py": """
+import time
+
+def note(job, text):
+    with open(job.data / "log", "a") as file:
+        file.write(text)
+
+def write(job, progress):
+    note(job, "w")
+    progress("writing")
+    (job.folder / "a.txt").write_text(job.inputs["text"])
+
+def wait(job, progress):
+    note(job, "w")
+    while not (job.data / "go").exists():
+        time.sleep(0.02)
+    (job.folder / "a.txt").write_text("waited")
+
+def halves(job, progress):
+    checkpoint = job.folder / "checkpoint"
+    if not checkpoint.exists():
+        note(job, "1")
+        checkpoint.write_text("half ")
+        raise KeyboardInterrupt
+    note(job, "2")
+    (job.folder / "a.txt").write_text(checkpoint.read_text() * 2)
+    checkpoint.unlink()
+""",
+    # Syntax that versions of Python might write down differently.
+    "every.py": '''
+@dataclass(frozen=True)
+class A(B, key=1):
+    x: list[str] | None = None
+
+    async def f(self, a, /, b=0, *c, d, e=None, **k) -> Self:
+        """Text."""
+        n = f"{a!r:>9} {c=} text" f"{d}" "more" + b"x".decode()
+        match a:
+            case {"k": [1, *_], **rest} if rest: return found
+            case A(x=0) | None as found: global g
+        try: del a[1:, ..., ::2]
+        except* (OSError, ValueError) as error: raise error from None
+        return [x async for x in y if x] or {**k} or (lambda *_: 0)(*c)
+
+while (n := 1j - -1e300) < 2 <= 3 and not True: x[0] @= ~y if z else {1, 0x10}
+''',
+}
+
+
+@pytest.fixture(autouse=True)
+def forget_digests():
+    cache.code_digest.cache_clear()
+    yield
+    cache.code_digest.cache_clear()
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A copy of CODE in the place of this project's code."""
+    folder = tmp_path / "lib"
+    for name, text in CODE.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    monkeypatch.setattr(cache, "LIBRARY", folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "jobs", raising=False)
+    return folder
+
+
+@pytest.fixture
+def job(library, tmp_path):
+    """Makes jobs: a function of jobs.py, and inputs."""
+
+    def new(function="jobs:write", **changes):
+        values = {"kind": "kind", "function": function, "inputs": {"text": "a"}}
+        return Job(**values | {"data": tmp_path, "store": tmp_path / "cache"} | changes)
+
+    return new
+
+
+def log(job):
+    file = job.data / "log"
+    return file.read_text() if file.exists() else ""
+
+
+def digest(*modules):
+    cache.code_digest.cache_clear()
+    return cache.code_digest(*modules)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "counts"),
+    [
+        ("work", "return Thing(values)", "return Thing(values[1:])", True),
+        ("work", "many=0", "many=False", True),  # equal, and yet not the same
+        ("work", "[0,", "[None,", True),
+        ("work", '"a text"', '"another"', True),
+        ("work", "@tools.decorated\n", "", True),
+        ("work", "progress, many", "many, progress", True),
+        ("tools", "late.same(f)", "f", True),
+        ("late", "return function", "return None", True),  # imported in a function of an import
+        ("sub/inner", "size = 1", "size = 2", True),
+        ("sub/inner", "size = 1", "other = 1", True),
+        ("__init__", "SIZE = 3", "SIZE = 4", True),
+        ("work", "  # a comment", "", False),
+        ("work", '"""Work."""', "# nothing", False),
+        ("work", '    """Do it."""', '    """Do it, in other words.\n\n    More.\n    """', False),
+        ("sub/inner", '    """A thing."""\n', "", False),
+        ("work", "    if many:", "\n\n    if (many):", False),
+        ("work", '[0, 1.0, None, "a text"]', "[\n        0, 1.0,\n        None, 'a text']", False),
+        ("apart", "import simclr.work", "import simclr.work\n\nBROKEN = [", False),
+    ],
+)
+def test_edits_that_change_the_key_and_those_that_do_not(library, job, file, old, new, counts):
+    calling, using = partial(job, "simclr.work:work"), partial(job, uses=("simclr.work:work",))
+    before, path = [calling().key, using().key], library / f"simclr/{file}.py"
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+    cache.code_digest.cache_clear()
+    changed = [key not in before for key in (calling().key, using().key)]
+    assert changed == [counts, counts]
+
+
+def test_the_digest_is_the_same_in_every_version_of_python(library):
+    """Pinned; Python 3.11, 3.12 and 3.13 have computed it."""
+    assert digest("every") == "6392469952af8461"
+
+
+def test_the_key_holds_parameters_functions_and_what_is_read(job):
+    read, inputs = {"encoder": job(inputs={"seed": 0})}, {"text": "a", "n": 1}
+    same = job(inputs=inputs, reads=read)
+    elsewhere = job(inputs={"n": 1, "text": "a"}, reads=dict(read), data=Path("elsewhere"))
+    assert same.key == elsewhere.key and re.fullmatch("[0-9a-f]{16}", same.key)
+    others = [
+        job(inputs={"text": "a", "n": 2}, reads=read),
+        job(inputs={"text": "a"}, reads=read),
+        job(inputs=inputs),
+        job(inputs=inputs, reads={"other": read["encoder"]}),
+        job(inputs=inputs, reads={"encoder": job(inputs={"seed": 1})}),
+        job("jobs:wait", inputs=inputs, reads=read),
+        job(inputs=inputs, reads=read, uses=("jobs:wait",)),
+    ]
+    assert len({each.key for each in [same, *others]}) == 8
+
+
+def test_what_draws_and_sums_up_retrains_nothing(monkeypatch, tmp_path):
+    """On a copy of the real code: the files whose edit makes each job train again."""
+    lib = Path(shutil.copytree(cache.LIBRARY / "simclr", tmp_path / "lib/simclr"))
+    monkeypatch.setattr(cache, "LIBRARY", lib.parent)
+    jobs = {"encode": "pretrain", "measure": "probe"}
+    jobs = {run: (f"simclr.experiment.{run}", f"simclr.{name}") for run, name in jobs.items()}
+    before, shaping = {run: digest(*modules) for run, modules in jobs.items()}, {}
+    for file in lib.rglob("*.py"):
+        text, name = file.read_text(), file.relative_to(lib).with_suffix("").as_posix()
+        file.write_text(text + "\nEDITED = 1\n")
+        for run in jobs:
+            if digest(*jobs[run]) != before[run]:
+                shaping.setdefault(run, set()).add(name)
+        file.write_text(text)
+    both = {"augment", "data", "errors", "hardware", "model", "weights"}
+    assert shaping["encode"] == both | {"experiment/encode", "pretrain", "loss"}
+    assert shaping["measure"] == both | {"experiment/measure", "draws", "probe"}
+
+
+def test_every_import_is_one_that_the_digest_follows():
+    texts = [file.read_text() for file in (cache.LIBRARY / "simclr").rglob("*.py")]
+    assert len(texts) > 20 and not re.findall(r"^\s*from \.", "\n".join(texts), re.MULTILINE)
+
+
+def test_a_job_is_trained_once(job):
+    told, other = [], job(inputs={"text": "b"}, reads={"first": job()})
+    make(job(), {"machine": "this one"}, told.append)
+    make(job(), {"machine": "another"}, told.append)
+    assert log(job()) == "w" and told == ["writing"] and job().is_done()
+    about = job().about()
+    assert about["machine"] == "this one" and about["inputs"] == {"text": "a"}
+    assert about["seconds"] >= 0 and list(about["files"]) == ["a.txt"]
+    assert not other.is_done()
+    make(other, {})
+    assert log(job()) == "ww" and other.about()["reads"] == {"first": job().key}
+    assert job().file("a.txt").read_text() == "a" and other.file("a.txt").read_text() == "b"
+
+
+def test_a_job_that_is_interrupted_is_not_done_and_goes_on_from_what_it_left(job):
+    halves = job("jobs:halves")
+    with pytest.raises(KeyboardInterrupt):
+        make(halves, {})
+    assert not halves.is_done()
+    with pytest.raises(UserError, match=r"a\.txt: missing or damaged"):
+        halves.file("a.txt")
+    make(halves, {})
+    assert log(halves) == "12" and halves.file("a.txt").read_text() == "half half "
+    assert list(halves.about()["files"]) == ["a.txt"]
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from simclr.experiment import cache
+tmp = Path(sys.argv[1])
+cache.LIBRARY = tmp / "lib"
+sys.path.insert(0, str(tmp / "lib"))
+job = cache.Job("kind", "jobs:wait", {"text": "a"}, data=tmp, store=tmp / "cache")
+cache.make(job, {})
+print(job.file("a.txt").read_text())
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_two_processes_train_once_unless_the_first_is_killed(job, tmp_path, killed):
+    command = [sys.executable, "-c", CHILD, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        while not log(job()):  # until it is at work
+            assert first.poll() is None
+            time.sleep(0.02)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+            said = second.stdout.readline()
+            assert said == "kind: waiting for another process that trains the same\n"
+            assert log(job()) == "w"
+            if killed:
+                first.kill()
+            (tmp_path / "go").touch()
+            assert second.communicate(timeout=60)[0] == "waited\n"
+        assert first.communicate(timeout=60)[0] == ("" if killed else "waited\n")
+    assert log(job()) == ("ww" if killed else "w")
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[3] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [flip, Path.unlink])
+def test_a_damaged_file_is_named_with_the_way_out(job, damage):
+    kept = job(inputs={"text": "some text"})
+    make(kept, {})
+    damage(kept.folder / "a.txt")
+    with pytest.raises(UserError) as error:
+        kept.file("a.txt")
+    said = str(error.value)
+    assert said.startswith(f"{kept.folder}/a.txt: missing or damaged; delete {kept.folder} and")
+    assert "\n" not in said
+    cache.remove(kept)  # the way out
+    make(kept, {})
+    assert kept.file("a.txt").read_text() == "some text" and log(kept) == "ww"

@@ -1,0 +1,108 @@
+"""Device and precision: what is there is picked, what is not there is said in one line."""
+
+import os
+
+import pytest
+import torch
+
+from simclr import hardware
+from simclr.errors import UserError
+from simclr.experiment import study
+
+XEON = "processor : 0\nmodel name\t: Some Xeon @ 2.0GHz\nflags\t: fpu avx2 avx512f {} amx_tile\n"
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Pretend to be on a machine with these accelerators and this /proc/cpuinfo."""
+
+    def pretend(cuda=False, mps=False, capability=(8, 0), cpuinfo=None):
+        file = tmp_path / "cpuinfo"
+        if cpuinfo is not None:
+            file.write_text(cpuinfo)
+        monkeypatch.setattr(hardware, "Path", lambda path: file)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return pretend
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps", "tpu"])
+def test_an_absent_device_is_one_line(machine, name):
+    machine()
+    assert hardware.pick("auto", "auto")[1] == torch.float32  # without /proc/cpuinfo
+    with pytest.raises(UserError) as error:
+        hardware.pick(name, "fp32")
+    assert str(error.value) == f"device: {name} is not on this machine; use auto"
+
+
+@pytest.mark.parametrize(
+    "cuda, mps, expected",
+    [(True, False, "cuda"), (False, True, "mps"), (False, False, "cpu"), (True, True, "cuda")],
+)
+def test_auto_takes_the_fastest_device_there(machine, cuda, mps, expected):
+    machine(cuda, mps)
+    assert hardware.pick("auto", "fp32")[0].type == expected
+
+
+@pytest.mark.parametrize(  # whole words only
+    "flags, fast", [("avx512_bf16", True), ("amx_bf16", True), ("avx512_bf16x my_amx_bf16", False)]
+)
+def test_bf16_on_a_cpu_that_multiplies_it(machine, flags, fast):
+    machine(cpuinfo=XEON.format(flags))
+    assert hardware.has_fast_bf16("cpu") is fast
+    assert hardware.pick("cpu", "auto")[1] == (torch.bfloat16 if fast else torch.float32)
+    assert hardware.pick("cpu", "fp32")[1] == torch.float32
+    machine(mps=True, cpuinfo=XEON.format(flags))  # the CPU's flags say nothing of the GPU
+    assert hardware.pick("auto", "auto") == (torch.device("mps"), torch.float32)
+
+
+@pytest.mark.parametrize("capability, fast", [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_bf16_on_a_gpu_that_multiplies_it(machine, capability, fast):
+    machine(cuda=True, capability=capability)
+    assert (hardware.pick("auto", "auto")[1] == torch.bfloat16) is fast
+
+
+def test_one_thread_and_then_as_many_as_before():
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), hardware.one_thread():
+        assert torch.get_num_threads() == 1
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+@pytest.fixture
+def host(monkeypatch, tmp_path):
+    """Pretend to be on a machine with 8 cores and 64 GiB; `host` holds a container's limits."""
+    monkeypatch.setattr(study, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**24}.get)
+    monkeypatch.setattr(study, "Path", lambda root, name: tmp_path / name)
+    return tmp_path
+
+
+def test_as_many_draws_at_a_time_as_there_are_cores_and_one_on_a_gpu(host, monkeypatch):
+    assert [study.workers("cpu", jobs) for jobs in (0, 1, 3, 10)] == [1, 1, 3, 8]
+    assert study.workers("cuda", 10) == study.workers("mps", 10) == 1
+    monkeypatch.setattr(study, "cpu_count", lambda: 3)
+    assert study.workers("cpu", 10) == 3
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}.get)
+    assert study.workers("cpu", 10) == 2  # 4 GiB
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"memory.max": f"{4 * 2**30}\n"}, 2),
+        ({"memory.max": "max\n"}, 8),
+        ({"memory.max": f"{2**29}\n"}, 1),  # too little for one, which must run all the same
+        ({"memory/memory.limit_in_bytes": f"{6 * 2**30}\n"}, 3),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 8),  # cgroup 1's "no limit"
+        ({"memory.max": f"{8 * 2**30}", "memory/memory.limit_in_bytes": f"{6 * 2**30}"}, 3),
+    ],
+)
+def test_a_containers_memory_limits_draws_side_by_side(host, limits, expected):
+    for name, text in limits.items():
+        (host / name).parent.mkdir(exist_ok=True)
+        (host / name).write_text(text)
+    assert study.workers("cpu", 10) == expected

@@ -1,0 +1,86 @@
+"""IDX files: what is right comes through, what is wrong is said in one line."""
+
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+
+from simclr import idx
+from simclr.errors import UserError
+
+KNOWN = {"mnist": {}, "kmnist": {}}
+LABELS = (np.arange(10_000) % 10).astype(np.uint8)
+
+
+def content(array):
+    return idx.header(array.shape) + array.tobytes()
+
+
+def parse(name, given, known=KNOWN):
+    return idx.parse(name, given, "a file", known, "kmnist")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_file_is_read_packed_or_not_whatever_its_name_says(tmp_path, packed, suffix):
+    path = tmp_path / f"labels{suffix}"
+    path.write_bytes(gzip.compress(content(LABELS)) if packed else content(LABELS))
+    found = parse("test_labels", idx.read(path, "test_labels"))
+    assert found.dtype == np.uint8 and (found == LABELS).all()
+    assert idx.sha256(found) == hashlib.sha256(content(LABELS)).hexdigest()
+    assert content(LABELS)[:8] == bytes([0, 0, 8, 1, 0, 0, 39, 16])
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        (
+            "train_images",
+            idx.header((60_000, 28, 28)) + bytes(9),
+            "truncated: 25 bytes, 47,040,016 e",
+        ),
+        ("test_labels", b"", "truncated: 0 bytes, 10,008 expected"),
+        ("test_labels", content(LABELS) + b"\0", "more than 10,008 bytes"),
+        (
+            "test_images",
+            b"<html>404 Not Found</html>",
+            "not an IDX file where 10,000 images of 28 × 28",
+        ),
+        (
+            "test_labels",
+            idx.header((10_000, 28, 28)),
+            "10,000 images of 28 × 28 where 10,000 labels",
+        ),
+        ("test_labels", idx.header((60_000,)) + bytes(9), "60,000 labels where 10,000 labels"),
+        ("test_images", idx.header((10_000, 32, 32)), "10,000 images of 32 × 32 where"),
+        ("test_labels", content(LABELS + 1), "altered: label 10, labels are 0 to 9"),
+    ],
+)
+def test_what_is_no_such_file_is_one_line(name, given, says):
+    with pytest.raises(UserError) as error:
+        parse(name, given)
+    message = str(error.value)
+    assert message.startswith("a file: ") and says in message and "\n" not in message
+
+
+def test_altered_files_and_those_of_another_data_set_are_refused():
+    digest = {"test_labels": idx.sha256(LABELS)}
+    assert parse("test_labels", content(LABELS), {"mnist": {}, "kmnist": digest}).any()
+    with pytest.raises(UserError, match="this is the file of mnist, not of kmnist"):
+        parse("test_labels", content(LABELS), {"mnist": digest, "kmnist": {}})
+    other = content(LABELS[::-1])
+    with pytest.raises(UserError, match="altered: its SHA-256 is not that of kmnist's file"):
+        parse("test_labels", other, {"mnist": {}, "kmnist": digest})
+
+
+@pytest.mark.parametrize("damage", ["truncated", "corrupt", "short"])
+def test_damaged_gzip_is_one_line(tmp_path, damage):
+    packed = bytearray(gzip.compress(np.random.default_rng(0).bytes(9000)))
+    if damage == "corrupt":
+        packed[20] ^= 255
+    path = tmp_path / "labels.gz"
+    path.write_bytes({"truncated": packed[:5000], "short": packed[:2]}.get(damage, packed))
+    with pytest.raises(UserError, match=r"labels\.gz: truncated or damaged gzip file: ") as error:
+        idx.read(path, "test_labels")
+    assert "\n" not in str(error.value)

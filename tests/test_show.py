@@ -1,0 +1,179 @@
+"""What notebooks show, and the form in which the report reads it."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from simclr.errors import UserError
+from simclr.report import show
+
+NUMBERS = {"mean": 0.9446, "probe_mean": 0.9, "lead": -0.0123, "n": 10, "word": "x"}
+NUMBERS |= {"nothing": None, "gone": float("nan")}
+
+
+def shown(function, *arguments, **keywords) -> list:
+    InteractiveShell.instance()
+    with capture_output() as captured:
+        function(*arguments, **keywords)
+    return captured.outputs
+
+
+def draw():
+    return plt.subplots(figsize=(3, 2))[0]
+
+
+def test_figure_carries_its_metadata_and_closes():
+    fig = draw()
+    picture, caption = shown(show.figure, fig, "fig-a", "A $x$.", photo=True)
+    expected = {"kind": "figure", "label": "fig-a", "caption": "A $x$.", "photo": True}
+    assert picture.metadata["simclr"] == expected | {"size": [216, 144]}
+    assert caption.metadata["simclr"] == {"kind": "skip"}
+    assert "A $x$." in caption.data["text/markdown"]
+    assert not plt.fignum_exists(fig.number)
+    assert "<text" not in picture.data["image/svg+xml"]  # letters are outlines
+
+
+@pytest.mark.parametrize("label", ["curve", "tbl-a", "fig-A", "fig-a_b", "fig-"])
+def test_a_label_that_does_not_fit_is_named(label):
+    with pytest.raises(UserError, match=f"label '{label}'"):
+        show.figure(draw(), label, "A.")
+
+
+# ---- tables and code -----------------------------------------------------------------------------
+
+
+def table(df, **keywords) -> list[list[str]]:
+    """The cells of the table as the report gets it, and the sides of its columns."""
+    output, _ = shown(show.table, df, "tbl-a", "A.", **keywords)
+    assert output.metadata["simclr"] == {"kind": "table", "label": "tbl-a", "caption": "A."}
+    return cells(output.data["text/markdown"])
+
+
+def cells(markdown: str) -> list[list[str]]:
+    head, rule, *rows = markdown.splitlines()
+    sides = ["right" if part.endswith(":") else "left" for part in rule.strip("|").split("|")]
+    return [
+        *([cell.strip() for cell in row.strip("|").split(" |")] for row in (head, *rows)),
+        sides,
+    ]
+
+
+def test_table_keeps_bars_of_maths_and_code_and_puts_numbers_on_the_right():
+    df = pd.DataFrame({"a|b": ["a|b", "$|x|$ `c|d`"], "n": [1, 2], "share": [0.123, float("nan")]})
+    assert table(df, formats={"share": ".1%", "a|b": str}) == [
+        [r"a\|b", "n", "share"],
+        [r"a\|b", "1", "12.3%"],
+        ["$|x|$ `c|d`", "2", "–"],
+        ["left", "right", "right"],
+    ]
+
+
+def test_table_shows_a_named_index_only():
+    df = pd.DataFrame({"n": [1.5, 2.25]}, index=pd.Index(["a", "b"], name="method"))
+    assert table(df)[1:-1] == [["a", "1.5"], ["b", "2.25"]]
+    assert table(df.reset_index(drop=True))[1:-1] == [["1.5"], ["2.25"]]
+    assert table(df[:0])[0] == ["method", "n"]
+
+
+def test_table_cells():
+    df = pd.DataFrame({"ok": [True, False], "s": ["a\nb", "1.0"], "x": [-0.123456, 12345.6]})
+    assert table(df)[1] == ["yes", "a b", "−0.123"]
+    assert table(df, formats={"x": lambda x: f"{x:,.0f} s"})[2] == ["no", "1.0", "12,346 s"]
+    with pytest.raises(UserError, match="no column 'mean'"):
+        table(df, formats={"mean": ".1f"})
+
+
+def test_parameters_are_shown_as_they_are_and_stay_out_of_the_report():
+    df = pd.DataFrame({"parameter": ["rate", "draws"], "value": [0.12345, [0, 1]]})
+    (output,) = shown(show.parameters, df)
+    assert cells(output.data["text/markdown"])[1:3] == [["rate", "0.12345"], ["draws", "[0, 1]"]]
+    assert output.metadata["simclr"] == {"kind": "skip"}
+
+
+class Example:
+    def method(self):
+        return "~~~"
+
+
+def test_source_is_python_in_a_fence_of_its_own():
+    (output,) = shown(show.source, Example.method)
+    assert output.metadata["simclr"] == {"kind": "source", "name": "Example.method"}
+    expected = '~~~~~~ python\ndef method(self):\n    return "~~~"\n~~~~~~'
+    assert output.data["text/markdown"] == expected
+
+
+# ---- prose ---------------------------------------------------------------------------------------
+
+
+def said(template: str, *premises: str, strict: bool = True) -> list:
+    return shown(show.Prose(NUMBERS, strict), template, *premises)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_prose_fills_in_numbers_where_its_premises_hold(strict):
+    text = "{mean:.1%} {n} {word} {lead:.2f} {lead:.0f} $\\frac{{1}}{{2}}$"
+    (output,) = said(text, "mean > probe_mean", "round(abs(lead), 2) == 0.01", strict=strict)
+    assert output.metadata["simclr"] == {"kind": "prose"}
+    assert output.data["text/markdown"] == "94.5% 10 x −0.01 0 $\\frac{1}{2}$"
+
+
+@pytest.mark.parametrize(
+    ("template", "premises", "message"),
+    [
+        ("{probe_men}", [], "`probe_men`, which this build did not measure (did you mean `probe_m"),
+        ("{nothing:.1f}", [], "rests on `nothing`, which this build did not measure"),
+        ("Text.", ["gone > 1"], "rests on `gone`, which"),
+        ("It is {mean:.1%}.", ["lead > 0"], "prose 'It is {mean:.1%}.' presumes `lead > 0`, but "),
+        ("It is.", ["mean < lead"], "`mean` is 0.9446 and `lead` is −0.0123"),
+        ("It is.", ["open('file')"], "rests on `open`"),
+    ],
+)
+def test_strict_prose_that_does_not_fit_is_an_error(template, premises, message):
+    with pytest.raises(UserError) as error:
+        said(template, *premises)
+    assert message in str(error.value)
+
+
+def test_prose_that_does_not_fit_is_shown_with_a_note():
+    text, note = said("{mean:.1%}, {gone:.1%}.", "lead > 0", "gone > 0", strict=False)
+    assert text.data["text/markdown"] == "94.5%, –."
+    expected = (
+        "**Different in this build.** The text above rests on `gone`, which this build did not "
+        "measure; it presumes `lead > 0`, but here `lead` is −0.0123."
+    )
+    assert note.metadata["simclr"] == {"kind": "different", "note": expected}
+    assert note.data["text/markdown"] == f"> {expected}"  # in Jupyter no fence of a div shows
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("template", ["{word:.1f}", "\\frac{1}{2}", "{}", "{mean", "{mean!r}"])
+def test_a_template_that_makes_no_sense_is_always_an_error(template, strict):
+    with pytest.raises(UserError, match=r"a brace is \{\{"):
+        said(template, strict=strict)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("premise", ["mean >", "word > mean", "n / 0 > 1"])
+def test_a_premise_that_makes_no_sense_is_always_an_error(premise, strict):
+    with pytest.raises(UserError) as error:
+        said("Text.", "mean > 0", premise, strict=strict)
+    assert f"in the premise '{premise}'" in str(error.value) and "'Text.'" in str(error.value)
+
+
+# ---- progress ------------------------------------------------------------------------------------
+
+
+def test_progress_rewrites_one_line_twice_a_second_at_most(monkeypatch, capsys):
+    now = 100.0
+    monkeypatch.setattr(show.time, "monotonic", lambda: now)
+    progress = show.Progress()
+    progress.close()  # nothing was shown: nothing is written
+    for text in ("a long text", "not yet", "not yet", "short", "short", "last"):
+        progress(text)
+        now += 0.2
+    progress.close()
+    progress("next")
+    progress.close()
+    assert capsys.readouterr().out == "\ra long text\rshort      \rlast \n\rnext\n"
