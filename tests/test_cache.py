@@ -1,11 +1,11 @@
 """The cache: trained once, anew where something that shapes the result has changed, and checked."""
 
+import functools
 import re
 import shutil
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,11 +86,9 @@ while (n := 1j - -1e300) < 2 <= 3 and not True: x[0] @= ~y if z else {1, 0x10}
 }
 
 
-@pytest.fixture(autouse=True)
-def forget_digests():
-    cache.code_digest.cache_clear()
-    yield
-    cache.code_digest.cache_clear()
+def read_code_in(monkeypatch, folder):
+    monkeypatch.setattr(cache, "LIBRARY", folder)
+    monkeypatch.setattr(cache, "code_digest", functools.cache(cache.code_digest.__wrapped__))
 
 
 @pytest.fixture
@@ -100,7 +98,7 @@ def library(tmp_path, monkeypatch):
     for name, text in CODE.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    monkeypatch.setattr(cache, "LIBRARY", folder)
+    read_code_in(monkeypatch, folder)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "jobs", raising=False)
     return folder
@@ -151,13 +149,14 @@ def digest(*modules):
     ],
 )
 def test_edits_that_change_the_key_and_those_that_do_not(library, job, file, old, new, counts):
-    calling, using = partial(job, "simclr.work:work"), partial(job, uses=("simclr.work:work",))
-    before, path = [calling().key, using().key], library / f"simclr/{file}.py"
+    def keys():
+        return [job("simclr.work:work").key, job(uses=("simclr.work:work",)).key]
+
+    before, path = keys(), library / f"simclr/{file}.py"
     assert path.read_text().count(old) == 1
     path.write_text(path.read_text().replace(old, new))
     cache.code_digest.cache_clear()
-    changed = [key not in before for key in (calling().key, using().key)]
-    assert changed == [counts, counts]
+    assert [key not in before for key in keys()] == [counts, counts]
 
 
 def test_the_digest_is_the_same_in_every_version_of_python(library):
@@ -185,7 +184,7 @@ def test_the_key_holds_parameters_functions_and_what_is_read(job):
 def test_what_draws_and_sums_up_retrains_nothing(monkeypatch, tmp_path):
     """On a copy of the real code: the files whose edit makes each job train again."""
     lib = Path(shutil.copytree(cache.LIBRARY / "simclr", tmp_path / "lib/simclr"))
-    monkeypatch.setattr(cache, "LIBRARY", lib.parent)
+    read_code_in(monkeypatch, lib.parent)
     jobs = {"encode": "pretrain", "measure": "probe"}
     jobs = {run: (f"simclr.experiment.{run}", f"simclr.{name}") for run, name in jobs.items()}
     before, shaping = {run: digest(*modules) for run, modules in jobs.items()}, {}

@@ -167,12 +167,9 @@ def test_a_source_that_never_ends_is_stopped_and_one_that_fails_is_told(monkeypa
         fetch._run([sys.executable, "-c", "import time; time.sleep(60)"], str(tmp_path))
     assert time.perf_counter() - start < 20
     monkeypatch.setattr(fetch, "DEADLINE", 60)
-    for code, says in [
-        ("raise SystemExit('a\\nb')", "^b$"),
-        ("raise SystemExit(3)", "^exit status 3$"),
-    ]:
+    for status, says in (("'a\\nb'", "^b$"), (3, "^exit status 3$")):
         with pytest.raises(UserError, match=says):
-            fetch._run([sys.executable, "-c", code], str(tmp_path))
+            fetch._run([sys.executable, "-c", f"raise SystemExit({status})"], str(tmp_path))
 
 
 def test_a_failure_while_writing_leaves_nothing(asked, monkeypatch, root):
@@ -192,8 +189,10 @@ def test_a_kill_while_writing_leaves_nothing_that_looks_whole(asked, root):
     if child == 0:  # dies at the third array, without any clean-up
         written, save = [], np.save
         np.save = lambda *a: os._exit(9) if len(written) == 2 else written.append(save(*a))
-        prepare(root)
-        os._exit(0)
+        try:
+            prepare(root)
+        finally:
+            os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert not (root / "kmnist").exists() and (root / ".kmnist.part").exists()
     assert fetch._is_whole(prepare(root))

@@ -17,15 +17,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import simclr
-from simclr import paths
+from simclr import files
 
-PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
-LOCK = (paths.ROOT / "requirements.lock").read_text()
-ENVIRONMENT = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
+PROJECT = tomllib.loads((files.ROOT / "pyproject.toml").read_text())
+LOCK = (files.ROOT / "requirements.lock").read_text()
+ENVIRONMENT = yaml.safe_load((files.ROOT / "environment.yml").read_text())
 RUNTIME = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEV = [Requirement(text) for texts in EXTRAS.values() for text in texts]
-NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+NOTEBOOKS = sorted(files.NOTEBOOKS.glob("*.ipynb"))
 # Names to import that are not the package's own name.
 IMPORTED_AS = {
     "ipython": "IPython",
@@ -84,7 +84,7 @@ def test_conda_takes_python_and_the_same_lock():
     version = packages[0].removeprefix("python=")
     assert SpecifierSet(PROJECT["project"]["requires-python"]).contains(version)
     assert ENVIRONMENT["name"] == PROJECT["project"]["name"] == "simclr"
-    text = (paths.ROOT / "environment.yml").read_text()
+    text = (files.ROOT / "environment.yml").read_text()
     assert "pip install --no-deps --no-build-isolation -e ." in text
 
 
@@ -94,7 +94,7 @@ def test_conda_takes_python_and_the_same_lock():
 def sources() -> Iterator[tuple[Path, str]]:
     """Every Python source of the project, the notebooks' code among them."""
     for folder in ("lib", "tests", "benchmarks"):
-        for file in (paths.ROOT / folder).rglob("*.py"):
+        for file in (files.ROOT / folder).rglob("*.py"):
             yield file, file.read_text()
     for file in NOTEBOOKS:
         for cell in json.loads(file.read_text())["cells"]:
@@ -118,10 +118,10 @@ def declared(requirements: list[Requirement]) -> set[str]:
 
 
 def test_all_that_is_imported_is_declared():
-    own = {"simclr", *(file.stem for file in (paths.ROOT / "tests").glob("*.py"))}
+    own = {"simclr", *(file.stem for file in (files.ROOT / "tests").glob("*.py"))}
     for file, text in sources():
         known = declared(RUNTIME) | own | sys.stdlib_module_names
-        if not file.is_relative_to(paths.ROOT / "lib") and file.suffix == ".py":
+        if not file.is_relative_to(files.ROOT / "lib") and file.suffix == ".py":
             known |= declared(DEV)
         assert imports(text) <= known, file
 
@@ -132,10 +132,10 @@ def test_all_that_is_declared_is_used():
 
 
 def test_the_package_carries_its_data_files_and_version():
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["simclr"]
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["simclr.report"]
     package = Path(simclr.__file__).parent
-    assert package == paths.ROOT / "lib" / "simclr"
-    covered = {file for pattern in patterns for file in package.glob(pattern)}
+    assert package == files.ROOT / "lib" / "simclr"
+    covered = {file for pattern in patterns for file in (package / "report").glob(pattern)}
     data = {f for f in package.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc")}
     assert data and data <= covered
     assert importlib.metadata.version("simclr") == simclr.__version__
@@ -152,7 +152,7 @@ def test_style_covers_notebooks_at_the_agreed_width():
 
 
 def test_pre_commit_runs_the_tools_of_the_lock_and_fetches_none():
-    config = yaml.safe_load((paths.ROOT / ".pre-commit-config.yaml").read_text())
+    config = yaml.safe_load((files.ROOT / ".pre-commit-config.yaml").read_text())
     assert [repo["repo"] for repo in config["repos"]] == ["local"]
     hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
     assert all(hook["entry"].startswith(".venv/bin/python -m ") for hook in hooks)

@@ -72,6 +72,9 @@ def test_later_layers_go_over_earlier_ones(folder):
     assert rows.loc[draws].tolist() == ["three are enough", f"{folder}/variants/mine.yaml"]
     assert rows.loc[labels].tolist() == ["two points of the curve", f"{folder}/quick.yaml"]
     assert rows.loc[images].tolist() == ["", "changes"]
+    assert (
+        rows.loc[("baseline", "rotation")].tolist() != rows.loc[("pretrain", "rotation")].tolist()
+    )
 
 
 # parameter, what the YAML says, what the message says
@@ -91,12 +94,7 @@ MISTAKES = [
     ("common.n_labels", "[7]", "7 with balanced draws; use multiples of 10"),
     ("common.n_labels", "[]", "[]: list should have at least 1 item"),
     ("common.draws", "[0, 0]", "[0, 0] must increase, without repeats"),
-    ("common.draws", "3", "3: input should be a valid list"),
-    (
-        "common.test_images",
-        "1000",
-        "curve_test_images: 2500 with test_images: 1000; use as many or",
-    ),
+    ("common.test_images", "1000", "curve_test_images: 2500 with test_images: 1000; use as many"),
 ]
 
 
@@ -121,10 +119,7 @@ def test_what_just_fits_is_allowed(folder):
     [
         ({"pretrain": {"epochs": 0}}, "pretrain.epochs: 0: input should be greater than"),
         ({"pretrain": {"epoch": 3}}, "pretrain.epoch: unknown parameter; known: rotation, "),
-        (
-            {"probe": {"temperature": 0.5}},
-            "probe.temperature: unknown parameter; known: map_images",
-        ),
+        ({"probe": {"epochs": 3}}, "probe.epochs: unknown parameter; known: map_images"),
         ({"pretraining": {"epochs": 3}}, "pretraining: unknown section; known: common, baseline, "),
         ({"epochs": 3}, "epochs: unknown section; known: common, baseline, "),
         ({"pretrain": 3}, "pretrain: must hold lines of the form name: value"),

@@ -117,9 +117,8 @@ def test_an_epoch_is_cut_into_equal_batches_of_every_image(n, batch_size, sizes)
     train(model, images, labels, recipe(steps=1, batch_size=batch_size))
     found = sorted(len(batch) for batch in batches)
     assert found == sizes if sizes else min(found) >= 2
-    seen = {image.numpy().tobytes() for image in torch.cat(batches)}
-    assert seen == {image.numpy().tobytes() for image in to_float(images)}
-    assert sum(found) == n
+    seen = sorted(image.numpy().tobytes() for image in torch.cat(batches))
+    assert seen == sorted(image.numpy().tobytes() for image in to_float(images))
 
 
 @pytest.mark.parametrize(
@@ -130,8 +129,8 @@ def test_few_labels_get_as_many_steps_as_many_labels(n, steps, epochs):
     model = network()
     batches = batches_of(model)
     history = train(model, *labelled(n), recipe(steps=steps))
-    assert len(history["step"]) == epochs
-    assert history["step"][-1] == len(batches) and 0 <= len(batches) - steps < -(-n // 10)
+    assert len(history["step"]) == epochs and history["step"][-1] == len(batches)
+    assert 0 <= len(batches) - steps < -(-n // 10)
 
 
 def streams(**changes):
@@ -153,12 +152,15 @@ def test_order_and_views_depend_on_the_seed_and_not_on_dropout():
         assert not torch.equal(images[:20], images[20:])  # the second epoch
         assert not torch.equal(struck[:20], struck[20:])
         torch.manual_seed(99)
-        again, same = streams(views=views)
-        assert torch.equal(images, again) and torch.equal(struck, same)
+        assert all(map(torch.equal, streams(views=views), (images, struck)))
         assert torch.equal(images, streams(views=views, dropout=0.0)[0])
         assert not torch.equal(images, streams(views=views, seed=1)[0])
-    same_stream = torch.randperm(20, generator=torch.Generator().manual_seed(0))
-    assert not torch.equal(streams()[0][:20], to_float(labelled()[0])[same_stream])  # the weights'
+
+
+def test_order_has_a_stream_of_its_own():
+    seeded_as_the_weights = torch.randperm(20, generator=torch.Generator().manual_seed(0))
+    images = to_float(labelled()[0])[seeded_as_the_weights]
+    assert not torch.equal(streams()[0][:20], images)
 
 
 def test_dropout_depends_on_the_seed_and_not_on_order_and_views(monkeypatch):
@@ -212,7 +214,6 @@ def test_only_the_control_is_augmented_and_only_it_has_its_steps(monkeypatch):
     control = fit(baseline_augmented, task())
     assert seen == [Views(20, 0.6, 1.3, 0.2)] * 6  # a batch each
     assert (plain.history["step"][-1], control.history["step"][-1]) == (2, 6)
-    assert "encoder.layers.conv1.weight" in moved(control.classifier, state(plain.classifier))
 
 
 def test_optimiser_holds_every_parameter_once_and_ends_at_rate_0(monkeypatch, pretrained):
@@ -249,5 +250,4 @@ def test_finetuning_trains_all_but_the_encoder_it_was_given(pretrained, update_n
         assert "layers.conv1.weight" in changed
         assert statistics(changed) == (statistics(before) if update_norm else set())
     assert not moved(pretrained, before) and not pretrained.training
-    assert all(p.grad is None for p in pretrained.parameters())
     assert torch.equal(given.images, pixels)

@@ -15,8 +15,9 @@ from simclr.errors import UserError
 from simclr.model import Classifier, Encoder, features, predict
 from simclr.probe import fit_linear
 
-# Added to a seed, so that weights, dropout and the order of images have streams of their own.
-_DROPOUT, _ORDER = 2**40, 2**41
+# Added to a seed, so that weights, dropout and the order of images have streams of their own. Torch's
+# generator on a CPU takes the lowest 32 bits of a seed only, so these must differ there.
+_DROPOUT, _ORDER = 1_000_000_007, 2_000_000_011
 
 
 @dataclass(frozen=True)

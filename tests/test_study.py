@@ -1,0 +1,145 @@
+"""The smallest study end to end: parameters, jobs, cache, notebooks, report, verification, claims."""
+
+import json
+import shutil
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from simclr import files
+from simclr.__main__ import main
+from simclr.errors import UserError
+from simclr.experiment import execute, session, study, verify
+from simclr.experiment.findings import Findings
+from simclr.experiment.stages import METHODS, PRETRAINED, STAGES
+from simclr.experiment.statistics import Estimate
+from simclr.experiment.study import Study
+from simclr.report import claims
+
+
+@pytest.fixture(scope="module")
+def smoke() -> Study:
+    """The smoke profile, all of it trained and every notebook executed."""
+    built = Study("smoke")
+    for stage in STAGES:
+        built.train(stage)
+    for stage in STAGES:
+        execute.run(built, stage)
+    return built
+
+
+@pytest.mark.slow
+def test_a_second_time_nothing_is_trained(smoke: Study):
+    assert all(not smoke.missing(stage) for stage in STAGES)
+    assert session.forecast(smoke, "comparison") == "reads what is built."
+
+
+@pytest.mark.slow
+def test_results_are_whole_and_numbers_are_those_of_the_tables(smoke: Study):
+    found = Findings(smoke, "comparison")
+    assert set(found.results.method) == set(METHODS)
+    assert (found.results.accuracy == found.results.correct / found.results.n_test).all()
+    top = found.at_most_labels(found.summary).set_index("method")
+    for method in METHODS:
+        assert found.numbers[method] == top.loc[method, "mean"]
+    predicted = found.outputs("probe", "predicted")
+    right = (predicted == found.truth).sum(1)
+    rows = found.at_most_labels(found.results)
+    assert sorted(right) == sorted(rows[rows.method == "probe"].correct)
+
+
+@pytest.mark.slow
+def test_every_notebook_shows_figures_and_no_error(smoke: Study):
+    for file in execute.books(smoke):
+        cells = nbformat.read(file, as_version=4).cells
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        assert not [output for output in outputs if output.output_type == "error"]
+        assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.slow
+def test_a_notebook_of_other_content_is_refused(smoke: Study):
+    file = execute.executed(smoke, "probe")
+    kept = file.read_text()
+    book = json.loads(kept)
+    book["metadata"]["simclr"]["made_of"]["parameters"] = "others"
+    try:
+        file.write_text(json.dumps(book))
+        with pytest.raises(
+            UserError, match=r"03_probe.*other parameters.*make probe PROFILE=smoke"
+        ):
+            execute.books(smoke)
+    finally:
+        file.write_text(kept)
+
+
+@pytest.mark.slow
+def test_the_report_is_exported_and_agrees_with_itself_only(smoke: Study, tmp_path, capsys):
+    main(["export", "html", "--profile", "smoke"])
+    main(["export", "pdf", "--profile", "smoke"])
+    folder = files.RUNS / "smoke" / "source" / "report"
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert "fig-headline" in (folder / "report.html").read_text()
+    assert verify.compare(folder, folder) == 0
+    other = shutil.copytree(folder, tmp_path / "other")
+    table = pd.read_csv(other / "tables" / "accuracy.csv")
+    table.loc[0, "mean"] += 0.2
+    table.to_csv(other / "tables" / "accuracy.csv", index=False)
+    assert verify.compare(folder, other) == 1
+    assert "NOT accuracy baseline" in capsys.readouterr().out
+
+
+def test_a_change_in_pre_training_chains_to_the_probe():
+    changes = {"pretrain": {"temperature": 0.2}}
+    plain, changed = Study("smoke"), Study("smoke", changes=changes)
+    encoder = changed.encoder(PRETRAINED, 0)
+    probe = changed.measurement(METHODS["probe"], 0, 0)
+    assert probe.reads["encoder"].key == encoder.key != plain.encoder(PRETRAINED, 0).key
+    assert probe.key != plain.measurement(METHODS["probe"], 0, 0).key
+    baseline = METHODS["baseline"]
+    assert changed.measurement(baseline, 0, None).key == plain.measurement(baseline, 0, None).key
+
+
+def test_nothing_built_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "RUNS", tmp_path)
+    with pytest.raises(UserError, match="make report PROFILE=quick"):
+        session.open_study("probe")
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["plan", "--profile", "huge"], "full, quick, smoke"),
+        (["plan", "--variant", "none"], "known: source"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], says: str, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and says in said and said.startswith("error: ")
+
+
+def test_a_containers_memory_limits_the_draws(monkeypatch):
+    monkeypatch.setattr(study, "cpu_count", lambda: 8)
+    assert study.workers("cuda", 8) == 1
+    assert 1 <= study.workers("cpu", 3) <= 3
+
+
+@pytest.mark.parametrize(
+    "low, high, better, verdict",
+    [
+        (0.905, 0.915, 0, "reproduced"),
+        (0.93, 0.95, 1, "exceeded"),
+        (0.93, 0.95, 0, "different"),
+        (0.80, 0.85, 1, "different"),
+        (0.80, 0.85, -1, "exceeded"),
+        (0.91, 0.95, 1, "undecided"),
+        (np.nan, np.nan, 1, "undecided"),
+    ],
+)
+def test_the_verdict_follows_interval_and_band(low, high, better, verdict):
+    here = Estimate(0.91, low, high, 0.5)
+    assert claims.Claim("", "", here, (0.90, 0.92), "", "", better).verdict == verdict
