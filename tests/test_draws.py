@@ -7,72 +7,77 @@ import pytest
 import torch
 
 from simclr import data
-from simclr.draws import Fitted, Task, measure, rows_tested
+from simclr.draws import Task, measure, sample_rows
 from simclr.experiment import measure as job_of
-from simclr.model import Classifier, Encoder
+from simclr.model import Classifier, Encoder, predict
 from simclr.weights import load_classifier, load_encoder, save_network
 
-SIZES = [10, 20, 40]
 HISTORY = {"step": [4, 8], "loss": [2.0, 1.0], "accuracy": [0.5, 0.75]}
 
 
-def one_hot(classes):
-    return 20.0 * torch.nn.functional.one_hot(torch.tensor(classes), 10).float()
+class Known(torch.nn.Module):
+    """A classifier that calls image i an (i mod 10), but a 0 where i is below `wrong`."""
+
+    def __init__(self, wrong=0):
+        super().__init__()
+        self.encoder, self.head, self.wrong = torch.nn.Identity(), self.name, wrong
+
+    def name(self, h):
+        numbers = (255 * h[:, 0, 0, 0] + 256 * 255 * h[:, 0, 0, 1]).round().long()
+        called = torch.where(numbers < self.wrong, 0, numbers % 10)
+        return 20.0 * torch.nn.functional.one_hot(called, 10).float()
 
 
-def test_all_labels_are_tested_on_all_images_and_fewer_on_a_sample_of_the_draws_own():
-    rows = rows_tested(300, SIZES, draw=0, many=120)
-    assert list(rows) == SIZES and rows[40].tolist() == list(range(300))
-    assert (rows[10] == rows[20]).all()
-    assert len(set(rows[10])) == 120 and (np.diff(rows[10]) > 0).all() and rows[10].max() < 300
-    again, other = rows_tested(300, [10, 50], 0, 120), rows_tested(300, SIZES, 1, 120)
-    assert (again[10] == rows[10]).all() and (other[10] != rows[10]).any()
-    pinned = rows_tested(10_000, [10, 20], 9, 5)[10]
+def numbered(numbers):
+    """Images of a row of two pixels that carry their number: (n, 1, 2) uint8."""
+    return torch.tensor([[[n % 256, n // 256]] for n in numbers], dtype=torch.uint8)
+
+
+def test_the_sample_of_test_images_is_the_draws_own():
+    rows = sample_rows(300, 120, draw=0)
+    assert len(set(rows)) == 120 and (np.diff(rows) > 0).all() and rows.max() < 300
+    assert (sample_rows(300, 120, 0) == rows).all() and (sample_rows(300, 120, 1) != rows).any()
+    assert sample_rows(300, 300, 4).tolist() == list(range(300))
+    pinned = sample_rows(10_000, 5, 9)
     assert pinned.tolist() == [264, 1833, 1883, 4748, 6565]  # it must never change
 
 
 def test_what_is_counted_and_kept():
-    called = {10: [0, 0, 0, 0, 0], 20: [0, 1, 2, 0, 0], 40: [0, 1, 2, 3, 3]}
-    given = Task(3, None, None, SIZES, {}, None, torch.float32)
+    given = Task(3, None, None, None, torch.float32)
 
     def method(received, params):
         assert received is given and params == "the parameters"
-        for n in SIZES:
-            history = HISTORY if n == 40 else {}
-            yield Fitted(n, f"classifier {n}", one_hot(called[n]), n / 10, history)
+        return Known(wrong=2), HISTORY
 
-    truth = dict.fromkeys(SIZES, torch.tensor([0, 1, 2, 3, 4]))
-    found, classifier = measure(method, given, "the parameters", truth)
-    assert classifier == "classifier 40" and found["n_labels"].tolist() == SIZES
-    assert found["correct"].tolist() == [1, 3, 4] and found["n_test"].tolist() == [5, 5, 5]
-    assert found["seconds"].tolist() == [1.0, 2.0, 4.0]
+    truth = torch.tensor([0, 1, 2, 3, 5])
+    found, classifier = measure(method, given, "the parameters", numbered(range(5)), truth)
+    assert classifier.wrong == 2 and (found["correct"], found["n_test"]) == (3, 5)
+    assert found["seconds"] >= 0
     assert {name: found[f"history_{name}"].tolist() for name in HISTORY} == HISTORY
-    assert found["predicted"].tolist() == called[40] and found["predicted"].dtype == np.uint8
+    assert found["predicted"].tolist() == [0, 0, 2, 3, 4] and found["predicted"].dtype == np.uint8
     assert found["probabilities"].shape == (5, 10) and found["probabilities"].dtype == np.float16
-    assert found["probabilities"].argmax(1).tolist() == called[40]
 
 
 def test_logits_are_counted_and_not_probabilities_in_half_precision():
     """Kept in half precision, two probabilities may become the same; what is counted is not."""
+    classifier = Known()
     logits = torch.zeros(50, 10)
     logits[:, 3], logits[:, 8] = 9.0, 9.00001  # an 8 by a hair
-    fitted = Fitted(10, None, logits, 0.0, history={})
-    found, _ = measure(lambda *_: iter([fitted]), None, None, {10: torch.full((50,), 8)})
+    classifier.head = lambda h: logits
+    task = Task(0, None, None, None, torch.float32)
+    truth = torch.full((50,), 8)
+    found, _ = measure(lambda *_: (classifier, {}), task, None, numbered(range(50)), truth)
     halves = found["probabilities"]
     assert (halves[:, 3] == halves[:, 8]).all() and (halves.argmax(1) == 3).all()
-    assert found["correct"].tolist() == [50] and (found["predicted"] == 8).all()
+    assert found["correct"] == 50 and (found["predicted"] == 8).all()
 
 
 SEEN = []  # the tasks that `known` was given, with the number of threads
 
 
 def known(task, params):
-    """A method that calls image i an (i mod 10), but a 0 where i is below `params.wrong`."""
     SEEN.append((task, torch.get_num_threads()))
-    for n in task.sizes:
-        numbers = torch.tensor(numbers_of(task.tested[n]))
-        called = torch.where(numbers < params.wrong, 0, numbers % 10)
-        yield Fitted(n, Classifier(Encoder()), one_hot(called.tolist()), 0.0, history={})
+    return Classifier(Encoder()), HISTORY
 
 
 def numbers_of(images):
@@ -85,11 +90,13 @@ def job(tmp_path):
     for part, n in (("train", 60_000), ("test", 10_000)):
         numbers = np.arange(n)
         pixels = np.stack([numbers % 256, numbers // 256], axis=1).astype(np.uint8)
-        np.save(tmp_path / f"{part}_images.npy", pixels[:, None])
+        images = np.zeros((n, 28, 28), np.uint8)
+        images[:, 0, :2] = pixels
+        np.save(tmp_path / f"{part}_images.npy", images)
         np.save(tmp_path / f"{part}_labels.npy", (numbers % 10).astype(np.uint8))
-    inputs = {"device": "cpu", "precision": "bf16", "draw": 3, "number": 0, "n_labels": SIZES}
-    inputs |= {"balanced": True, "test_images": 300, "curve_test_images": 120}
-    inputs |= {"method": "test_draws:known", "params": {"wrong": 50}, "keep_classifier": True}
+    inputs = {"device": "cpu", "precision": "bf16", "draw": 3, "number": 0, "n_labels": 20}
+    inputs |= {"balanced": True, "test_images": 300, "tested": 120, "keep_classifier": True}
+    inputs |= {"method": "test_draws:known", "params": {"wrong": 50}}
     save_network(tmp_path / "encoder.safetensors", Encoder())
     reads = {"encoder": SimpleNamespace(file=lambda name: tmp_path / name)}
     (tmp_path / "result").mkdir()
@@ -101,18 +108,18 @@ def test_a_job_gives_a_method_the_draw_and_counts_what_it_gets_right(job):
     threads = torch.get_num_threads()
     job_of.measure(job, lambda text: None)
     ((task, at_work),) = SEEN
-    drawn = data.draw(np.arange(50_000) % 10, 0, 3, 40)
+    drawn = data.draw(np.arange(50_000) % 10, 0, 3, 40)[:20]
     assert numbers_of(task.images) == drawn.tolist()
     assert task.labels.tolist() == (drawn % 10).tolist()
-    assert (task.draw, task.sizes, task.dtype) == (3, SIZES, torch.bfloat16)
-    rows = rows_tested(300, SIZES, 3, 120)
-    assert all(numbers_of(task.tested[n]) == rows[n].tolist() for n in SIZES)
+    assert (task.draw, task.dtype) == (3, torch.bfloat16)
     assert at_work == 1 and torch.get_num_threads() == threads
-    with np.load(job.folder / "result.npz") as found:
-        # images 0, 10, … are zeros, and so called rightly in spite of being wrong
-        right = [sum(i >= 50 or i % 10 == 0 for i in rows[n]) for n in SIZES]
-        assert found["correct"].tolist() == right and found["n_test"].tolist() == [120, 120, 300]
-        assert found["predicted"].shape == (300,)
     kept = load_encoder(job.data / "encoder.safetensors")
     assert torch.equal(task.encoder.layers.conv1.weight, kept.layers.conv1.weight)
-    assert load_classifier(job.folder / "classifier.safetensors")
+    classifier = load_classifier(job.folder / "classifier.safetensors")
+    rows = sample_rows(300, 120, 3)
+    with np.load(job.folder / "result.npz") as found:
+        tested = data.images(job.data, "test")[rows]
+        predicted = predict(classifier, tested, torch.bfloat16).argmax(1).numpy()
+        assert (found["predicted"] == predicted).all()
+        assert found["correct"] == (predicted == rows % 10).sum() and found["n_test"] == 120
+        assert found["probabilities"].shape == (120, 10)

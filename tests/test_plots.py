@@ -13,7 +13,6 @@ import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from simclr.experiment.stages import METHODS
@@ -82,11 +81,6 @@ def classes(methods) -> pd.DataFrame:
     return table.assign(precision=precision, recall=precision - 0.01 * table.digit)
 
 
-def costs(seconds: float) -> pd.DataFrame:
-    table = pd.DataFrame({"method": ["baseline", "probe", "probe"], "seconds": [8, seconds, 0.05]})
-    return table.assign(stage=["fit to the labels", "pre-training, once", "fit to the labels"])
-
-
 # What each function is called with: a usual input and the smallest ones that a smoke run gives.
 VIEWS = noise(8, 28, 28), {"crop and resize": noise(8, 28, 28)}, noise(8, 2, 28, 28)
 POINTS = noise(300, 2), noise(300, 2), np.arange(300) % 10
@@ -95,7 +89,6 @@ CASES = {
     pictures.label_draw: [(digits(100), np.arange(100) % 10), (digits(3), np.array([1, 1, 4]))],
     pictures.views: [VIEWS, (VIEWS[0][:1], {}, VIEWS[2][:1])],
     pictures.mistakes: [(digits(20), [4] * 20, [9] * 20, [0.98] * 20), (digits(0), [], [], [])],
-    diagrams.architecture: [(Classifier(Encoder()),)],
     diagrams.simclr_diagram: [(digits(1)[0], noise(28, 28), noise(28, 28))],
     curves.learning_curve: [
         (summary(), list(FINAL)),
@@ -121,8 +114,7 @@ CASES = {
     charts.embedding_map: [POINTS, (noise(2, 2), noise(2, 2), np.array([0, 9]))],
     charts.method_dots: [(results(), summary(10, [100])), (results(1), summary(1, [100]))],
     charts.paired_differences: [(pairs(10),), (pairs(1),)],
-    charts.per_class: [(classes(FINAL),), (classes(["probe"]),)],
-    charts.costs: [(costs(2800),), (costs(3),)],
+    charts.recalls: [(classes(FINAL),), (classes(["probe"]),)],
 }
 EACH = [
     pytest.param(f, a, id=f"{f.__name__}-{i}") for f, c in CASES.items() for i, a in enumerate(c)
@@ -169,7 +161,7 @@ def test_usual_and_tiny_inputs(function, arguments):
     assert min(text.get_fontsize() for text in texts(figure)) >= 7
 
 
-DRAWINGS = diagrams.architecture, diagrams.simclr_diagram, pictures.label_draw, pictures.mistakes
+DRAWINGS = diagrams.simclr_diagram, pictures.label_draw, pictures.mistakes
 
 
 @pytest.mark.parametrize("function", DRAWINGS)
@@ -199,7 +191,7 @@ def test_colours_carry_text_and_are_distinct():
         assert 1.05 / (np.dot(parts, [0.2126, 0.7152, 0.0722]) + 0.05) > 3.5
 
 
-NAMING = curves.learning_curve, curves.training_history, charts.method_dots, charts.costs
+NAMING = curves.learning_curve, curves.training_history, charts.method_dots
 
 
 @pytest.mark.parametrize("function", NAMING)
@@ -343,15 +335,6 @@ def test_paired_differences_are_in_points():
     assert {"+2.0", "−0.1", "Linear probe vs Baseline + augmentation"} <= set(words(figure))
 
 
-def test_costs_add_up():
-    figure = usual(charts.costs)
-    bars = [p for p in figure.axes[0].patches if isinstance(p, Rectangle)]
-    assert [60 * bar.get_width() for bar in bars] == pytest.approx([8, 2800, 0.05])
-    assert bars[2].get_x() == pytest.approx(bars[1].get_width())
-    assert "pre-training, once: 47 min + fit to the labels: 0.05 s" in words(figure)
-    assert figure.axes[0].get_xlabel() == "Training time (min)"
-
-
 # ---- pictures and drawings -----------------------------------------------------------------------
 
 
@@ -378,10 +361,9 @@ def test_mistakes_say_what_was_taken_for_what():
     assert words(pictures.mistakes(digits(0), [], [], [])) == ["no mistake"]
 
 
-def test_architecture_writes_shapes_and_parameters_of_the_real_network():
-    found = words(usual(diagrams.architecture))
-    shapes = {"1×28×28", "32×28×28", "32×14×14", "64×14×14", "64×7×7", "512", "10"}
-    # each with its batch normalisation, as in the source's Figure 2
-    parameters = {"384", "9,312", "18,624", "37,056", "1,607,168", "5,130"}
-    assert shapes | parameters | {"1,677,674 parameters in all"} <= set(found)
-    assert found.count("conv 3×3") == 4
+def test_layers_are_those_of_the_sources_table():
+    found = diagrams.layers(Classifier(Encoder()))
+    assert found.parameters.sum() == 1_677_674
+    row = found[found.layer == "Conv2d"].iloc[1]
+    assert (row.output, row.parameters) == ("32 × 28 × 28", 9_248)
+    assert found.iloc[-1].tolist() == ["Linear", "10", 5_130]

@@ -44,7 +44,7 @@ def test_results_are_whole_and_numbers_are_those_of_the_tables(smoke: Study):
     top = found.at_most_labels(found.summary).set_index("method")
     for method in METHODS:
         assert found.numbers[method] == top.loc[method, "mean"]
-    predicted = found.outputs("probe", "predicted")
+    predicted = found.predicted("probe")
     right = (predicted == found.truth).sum(1)
     rows = found.at_most_labels(found.results)
     assert sorted(right) == sorted(rows[rows.method == "probe"].correct)
@@ -95,11 +95,14 @@ def test_a_change_in_pre_training_chains_to_the_probe():
     changes = {"pretrain": {"temperature": 0.2}}
     plain, changed = Study("smoke"), Study("smoke", changes=changes)
     encoder = changed.encoder(PRETRAINED, 0)
-    probe = changed.measurement(METHODS["probe"], 0, 0)
+    probe = changed.measurement(METHODS["probe"], 10, 0, 0)
     assert probe.reads["encoder"].key == encoder.key != plain.encoder(PRETRAINED, 0).key
-    assert probe.key != plain.measurement(METHODS["probe"], 0, 0).key
+    assert probe.key != plain.measurement(METHODS["probe"], 10, 0, 0).key
     baseline = METHODS["baseline"]
-    assert changed.measurement(baseline, 0, None).key == plain.measurement(baseline, 0, None).key
+    assert (
+        changed.measurement(baseline, 10, 0, None).key
+        == plain.measurement(baseline, 10, 0, None).key
+    )
 
 
 def test_nothing_built_is_one_line(tmp_path, monkeypatch):

@@ -56,15 +56,12 @@ def statistics(names):
     return {n for n in names if n.endswith(("running_mean", "running_var", "num_batches_tracked"))}
 
 
-def task(draw=0, sizes=(20,), encoder=None):
-    images, labels = labelled()
-    tested = dict.fromkeys(sizes, labelled(30)[0])
-    return Task(draw, images, labels, list(sizes), tested, encoder, torch.float32)
+def task(draw=0, encoder=None):
+    return Task(draw, *labelled(), encoder, torch.float32)
 
 
 def fit(method, given, **changes):
-    """What a method makes of the largest size."""
-    return list(method(given, settings(**changes)))[-1]
+    return method(given, settings(**changes))
 
 
 def batches_of(model):
@@ -175,30 +172,13 @@ def test_dropout_depends_on_the_seed_and_not_on_order_and_views(monkeypatch):
     assert torch.equal(plain, streams(views=Views(rotation=20))[1])
 
 
-def test_each_size_is_trained_on_its_prefix_and_tested_on_its_images(monkeypatch):
-    given, seen, real = task(sizes=(10, 20)), [], supervised.train
-
-    def record(model, images, labels, recipe):
-        seen.append((images, labels))
-        return real(model, images, labels, recipe)
-
-    monkeypatch.setattr(supervised, "train", record)
-    found = list(baseline(given, settings()))
-    assert [fitted.size for fitted in found] == [10, 20]
-    for (images, labels), fitted in zip(seen, found, strict=True):
-        assert torch.equal(images, given.images[: fitted.size])
-        assert torch.equal(labels, given.labels[: fitted.size])
-        expected = predict(fitted.classifier, given.tested[fitted.size])
-        assert torch.equal(fitted.logits, expected) and fitted.seconds > 0
-
-
 def test_from_scratch_depends_on_the_draw_and_on_nothing_else():
-    first = fit(baseline, task(3))
+    first, history = fit(baseline, task(3))
     torch.manual_seed(99)
-    again, other = fit(baseline, task(3)), fit(baseline, task(4))
-    assert not moved(again.classifier, state(first.classifier)) and again.history == first.history
-    for different in (other, fit(baseline, task(3), seed=1)):
-        assert "encoder.layers.conv1.weight" in moved(different.classifier, state(first.classifier))
+    again, same = fit(baseline, task(3))
+    assert not moved(again, state(first)) and same == history
+    for other, _ in (fit(baseline, task(4)), fit(baseline, task(3), seed=1)):
+        assert "encoder.layers.conv1.weight" in moved(other, state(first))
 
 
 def test_only_the_control_is_augmented_and_only_it_has_its_steps(monkeypatch):
@@ -209,11 +189,11 @@ def test_only_the_control_is_augmented_and_only_it_has_its_steps(monkeypatch):
         return draw(self, images, generator)
 
     monkeypatch.setattr(Views, "__call__", record)
-    plain = fit(baseline, task())
+    _, plain = fit(baseline, task())
     assert not seen
-    control = fit(baseline_augmented, task())
+    _, control = fit(baseline_augmented, task())
     assert seen == [Views(20, 0.6, 1.3, 0.2)] * 6  # a batch each
-    assert (plain.history["step"][-1], control.history["step"][-1]) == (2, 6)
+    assert (plain["step"][-1], control["step"][-1]) == (2, 6)
 
 
 def test_optimiser_holds_every_parameter_once_and_ends_at_rate_0(monkeypatch, pretrained):
@@ -226,7 +206,7 @@ def test_optimiser_holds_every_parameter_once_and_ends_at_rate_0(monkeypatch, pr
 
     monkeypatch.setattr(supervised.torch.optim, "AdamW", record)
     rates = {"encoder_learning_rate": 0.0003, "head_learning_rate": 0.001}
-    model = fit(finetune, task(encoder=pretrained), **rates).classifier
+    model, _ = fit(finetune, task(encoder=pretrained), **rates)
     parts = (model.encoder, 0.0003), (model.head, 0.001)
     for group, (part, rate) in zip(made[0].param_groups, parts, strict=True):
         assert [id(p) for p in group["params"]] == [id(p) for p in part.parameters()]
@@ -235,19 +215,20 @@ def test_optimiser_holds_every_parameter_once_and_ends_at_rate_0(monkeypatch, pr
 
 def test_finetuning_starts_at_the_probe(pretrained):
     given = task(encoder=pretrained)
-    found = fit(finetune, given, encoder_learning_rate=0.0, head_learning_rate=1e-12)
+    found, _ = fit(finetune, given, encoder_learning_rate=0.0, head_learning_rate=1e-12)
+    tested = labelled(30)[0]
     head = fit_linear(features(pretrained, given.images), given.labels, PARAMS["probe_l2"])
-    probe = joined(pretrained, head)(to_float(given.tested[20])).detach()
-    torch.testing.assert_close(found.logits, probe, rtol=1e-4, atol=1e-4)
+    probe = joined(pretrained, head)(to_float(tested)).detach()
+    torch.testing.assert_close(predict(found, tested), probe, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("update_norm", [True, False])
 def test_finetuning_trains_all_but_the_encoder_it_was_given(pretrained, update_norm):
-    given = task(sizes=(10, 20), encoder=pretrained)
+    given = task(encoder=pretrained)
     before, pixels = state(pretrained), given.images.clone()
-    for found in finetune(given, settings(update_norm=update_norm)):
-        changed = moved(found.classifier.encoder, before)
-        assert "layers.conv1.weight" in changed
-        assert statistics(changed) == (statistics(before) if update_norm else set())
+    found, _ = fit(finetune, given, update_norm=update_norm)
+    changed = moved(found.encoder, before)
+    assert "layers.conv1.weight" in changed
+    assert statistics(changed) == (statistics(before) if update_norm else set())
     assert not moved(pretrained, before) and not pretrained.training
     assert torch.equal(given.images, pixels)

@@ -215,7 +215,7 @@ def _is_whole(folder: Path) -> bool:
         written = checksums(folder)["files"]
         names = {f"{name}.npy" for name in (*idx.FILES, *_UNLABELLED)}
         return set(written) == names and all(
-            _sha256(folder / name) == digest for name, digest in written.items()
+            files.sha256(folder / name) == digest for name, digest in written.items()
         )
     except (OSError, KeyError, TypeError, UserError):
         return False
@@ -238,13 +238,8 @@ def _write(folder: Path, dataset: Dataset, arrays: Arrays, source: str) -> None:
         "dataset": dataset.key,
         "source": source,
         "idx": {name: idx.sha256(arrays[name]) for name in idx.FILES},
-        "files": {f"{name}.npy": _sha256(temporary / f"{name}.npy") for name in arrays},
+        "files": {f"{name}.npy": files.sha256(temporary / f"{name}.npy") for name in arrays},
     }
     files.write_json(temporary / _CHECKSUMS, content)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """Where things are, and files that are written whole or not at all."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -47,3 +48,14 @@ def read_json(file: Path) -> dict:
 def shown(file: Path) -> str:
     """The path as messages write it: relative to the project where it lies inside."""
     return str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else str(file)
+
+
+def digest(content: object) -> str:
+    """16 hexadecimal digits that stand for a JSON value."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with open(file, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

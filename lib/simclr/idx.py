@@ -49,13 +49,14 @@ def parse(name: str, content: bytes, origin: str, known: Mapping[str, Mapping[st
     Raises:
         UserError: another kind of file, truncated, of another data set, or altered.
     """
-    shape = FILES[name][1]
-    head, size = header(shape), _size(name)
-    if not content.startswith(head) and not head.startswith(content):
-        raise UserError(f"{origin}: {_what(content)} where {_describe(shape)} belong")
-    if len(content) != size:
-        wrong = f"truncated: {len(content):,}" if len(content) < size else f"more than {size:,}"
-        raise UserError(f"{origin}: {wrong} bytes, {size:,} expected")
+    file, shape = FILES[name]
+    head = header(shape)
+    if content[: len(head)] != head[: len(content)]:
+        raise UserError(
+            f"{origin}: not {file}: no IDX header of {' × '.join(map(str, shape))} bytes"
+        )
+    if len(content) != _size(name):
+        raise UserError(f"{origin}: truncated or too long: {_size(name):,} bytes expected")
     array = np.frombuffer(content, np.uint8, offset=len(head)).reshape(shape)
     if len(shape) == 1 and array.max() > 9:
         raise UserError(f"{origin}: altered: label {array.max()}, labels are 0 to 9")
@@ -81,18 +82,3 @@ def sha256(array: np.ndarray) -> str:
 def _size(name: str) -> int:
     shape = FILES[name][1]
     return len(header(shape)) + int(np.prod(shape))
-
-
-def _what(content: bytes) -> str:
-    """What the header of a wrong file says that it holds."""
-    dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) >= 16 else 0
-    if dimensions not in (1, 3):
-        return "not an IDX file"
-    starts = range(4, 4 + 4 * dimensions, 4)
-    return _describe(tuple(int.from_bytes(content[i : i + 4], "big") for i in starts))
-
-
-def _describe(shape: tuple[int, ...]) -> str:
-    if len(shape) == 1:
-        return f"{shape[0]:,} labels"
-    return f"{shape[0]:,} images of {shape[1]} × {shape[2]}"

@@ -1,7 +1,6 @@
 """Training a classifier on few labels: baseline, control and fine-tuning share this one loop."""
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +9,9 @@ from torch import Tensor, nn
 
 from simclr import hardware
 from simclr.augment import Views, to_float
-from simclr.draws import Clock, Fitted, Task
+from simclr.draws import History, Task
 from simclr.errors import UserError
-from simclr.model import Classifier, Encoder, features, predict
+from simclr.model import Classifier, Encoder, features
 from simclr.probe import fit_linear
 
 # Added to a seed, so that weights, dropout and the order of images have streams of their own. Torch's
@@ -48,14 +47,11 @@ class Recipe:
     dtype: torch.dtype
 
 
-def train(
-    model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe
-) -> dict[str, list[float]]:
+def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> History:
     """Train `model` in place with cross entropy; it is left in training mode.
 
     Args:
-        images: (n, 28, 28) uint8, on the device to train on.
-        labels: (n,) int64, there too.
+        images: (n, 28, 28) uint8, on the device to train on, with their labels (n,) int64.
 
     Returns:
         The history, a value an epoch: step (the last one of the epoch), loss and accuracy (a
@@ -75,7 +71,7 @@ def train(
     groups = [{"params": part.parameters(), "lr": rate} for part, rate in parts]
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
-    history: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
+    history: History = {"step": [], "loss": [], "accuracy": []}
     for epoch in range(1, epochs + 1):
         _training_mode(model, recipe.update_norm)
         loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device)
@@ -103,54 +99,38 @@ def train(
     return history
 
 
-def baseline(task: Task, params) -> Iterator[Fitted]:
+def baseline(task: Task, params) -> tuple[Classifier, History]:
     """The source's network from random weights, on the labelled images as they are."""
-    rates = params.learning_rate, params.learning_rate
-    recipe = _recipe(task, params, params.steps, rates, None, update_norm=True)
-    yield from _each_size(task, lambda images, labels: _from_scratch(task, params), recipe)
+    return _from_scratch(task, params, params.steps, views=None)
 
 
-def baseline_augmented(task: Task, params) -> Iterator[Fitted]:
+def baseline_augmented(task: Task, params) -> tuple[Classifier, History]:
     """The control: the same, with the labelled images augmented."""
+    return _from_scratch(task, params, params.augmented_steps, _views(params))
+
+
+def _from_scratch(task: Task, params, steps: int, views: Views | None):
+    torch.manual_seed(_seed(task, params))
+    model = Classifier(Encoder(params.dropout_conv, params.dropout_dense))
     rates = params.learning_rate, params.learning_rate
-    recipe = _recipe(task, params, params.augmented_steps, rates, _views(params), update_norm=True)
-    yield from _each_size(task, lambda images, labels: _from_scratch(task, params), recipe)
+    recipe = _recipe(task, params, steps, rates, views, update_norm=True)
+    return model, train(model, task.images, task.labels, recipe)
 
 
-def finetune(task: Task, params) -> Iterator[Fitted]:
+def finetune(task: Task, params) -> tuple[Classifier, History]:
     """Train encoder and head together, from the pre-trained encoder and the linear probe's head.
 
     The head starts as the probe's, so that the first gradients do not tear good features apart
     (Kumar et al. 2022); `task.encoder` itself is left as it is.
     """
-
-    def start(images: Tensor, labels: Tensor) -> Classifier:
-        encoder = Encoder(params.dropout_conv, params.dropout_dense).to(images.device)
-        encoder.load_state_dict(task.encoder.state_dict())
-        model = Classifier(encoder)
-        model.head = fit_linear(features(encoder, images, task.dtype), labels, params.probe_l2)
-        return model
-
+    encoder = Encoder(params.dropout_conv, params.dropout_dense).to(task.images.device)
+    encoder.load_state_dict(task.encoder.state_dict())
+    model = Classifier(encoder)
+    h = features(encoder, task.images, task.dtype)
+    model.head = fit_linear(h, task.labels, params.probe_l2)
     rates = params.encoder_learning_rate, params.head_learning_rate
     recipe = _recipe(task, params, params.steps, rates, _views(params), params.update_norm)
-    yield from _each_size(task, start, recipe)
-
-
-def _each_size(
-    task: Task, start: Callable[[Tensor, Tensor], Classifier], recipe: Recipe
-) -> Iterator[Fitted]:
-    """Train what `start(images, labels)` gives on each prefix of the draw."""
-    for n in task.sizes:
-        clock = Clock()
-        model = start(task.images[:n], task.labels[:n])
-        history = train(model, task.images[:n], task.labels[:n], recipe)
-        seconds = clock.seconds()
-        yield Fitted(n, model, predict(model, task.tested[n], task.dtype), seconds, history)
-
-
-def _from_scratch(task: Task, params) -> Classifier:
-    torch.manual_seed(_seed(task, params))
-    return Classifier(Encoder(params.dropout_conv, params.dropout_dense))
+    return model, train(model, task.images, task.labels, recipe)
 
 
 def _recipe(

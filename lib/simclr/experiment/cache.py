@@ -60,7 +60,7 @@ class Job:
             "code": self.code,
             "function": [self.function, *self.uses],
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return files.digest(parts)
 
     @property
     def folder(self) -> Path:
@@ -80,7 +80,7 @@ class Job:
             UserError: it is missing or not as it was written.
         """
         path, known = self.folder / name, self.about().get("files", {}).get(name)
-        if known is None or not path.exists() or _sha256(path) != known:
+        if known is None or not path.exists() or files.sha256(path) != known:
             raise UserError(
                 f"{files.shown(path)}: missing or damaged; delete {files.shown(self.folder)} and "
                 "run the same command again"
@@ -121,7 +121,7 @@ def make(
                 "reads": {name: read.key for name, read in job.reads.items()},
                 "code": job.code,
                 "seconds": round(time.perf_counter() - start, 2),
-                "files": {path.name: _sha256(path) for path in made},
+                "files": {path.name: files.sha256(path) for path in made},
                 **record,
             }
             files.write_json(job.folder / ABOUT, about)
@@ -195,8 +195,3 @@ def _is_docstring(statements: list[ast.stmt]) -> bool:
         and isinstance(s.value.value, str)
         for s in statements
     )
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -10,7 +10,7 @@ from simclr.errors import UserError
 from simclr.experiment import statistics
 from simclr.experiment.cache import Job
 from simclr.experiment.stages import METHODS, STAGES
-from simclr.experiment.study import Study
+from simclr.experiment.study import Run, Study
 from simclr.loss import chance_loss
 
 CONTROL = "baseline_augmented"
@@ -41,32 +41,50 @@ class Findings:
     def results(self) -> pd.DataFrame:
         """The tidy table, a row a classifier."""
         rows = []
-        for method, draw, seed, job in self.study.measured(self.stage):
-            with np.load(_done(self.study, job).file("result.npz")) as found:
-                names = ("n_labels", "correct", "n_test", "seconds")
-                table = pd.DataFrame({name: found[name] for name in names})
-            table["dataset"], table["method"] = self.study.dataset.key, method.key
-            table["variant"], table["draw"] = self.study.variant, draw
-            table["pretrain_seed"] = seed
-            table["params_hash"] = self.study.params[method.stage].hash
-            rows.append(table.astype({"pretrain_seed": "Int64"}))
-        table = pd.concat(rows, ignore_index=True)
-        table["accuracy"] = table.correct / table.n_test
-        order = "dataset method variant pretrain_seed draw n_labels correct n_test accuracy seconds"
-        return table[[*order.split(), "params_hash"]]
+        for run in self.runs:
+            with self._result(run) as found:
+                counted = {name: found[name].item() for name in ("correct", "n_test", "seconds")}
+            rows.append(
+                {
+                    "dataset": self.study.dataset.key,
+                    "method": run.method.key,
+                    "variant": self.study.variant,
+                    "pretrain_seed": run.seed,
+                    "draw": run.draw,
+                    "n_labels": run.n_labels,
+                    **counted,
+                    "params_hash": self.study.params[run.method.stage].hash,
+                }
+            )
+        table = pd.DataFrame(rows).astype({"pretrain_seed": "Int64"})
+        table.insert(8, "accuracy", table.correct / table.n_test)
+        return table
 
     @cached_property
     def histories(self) -> pd.DataFrame:
         """How training went with all labels: method, pretrain_seed, draw, step, loss, accuracy."""
-        rows = []
-        for method, draw, seed, job in self.study.measured(self.stage):
-            with np.load(_done(self.study, job).file("result.npz")) as found:
+        tables = []
+        for run in self._with_all_labels():
+            with self._result(run) as found:
                 if "history_step" in found:
                     names = ("step", "loss", "accuracy")
                     table = pd.DataFrame({name: found[f"history_{name}"] for name in names})
-                    table = table.assign(method=method.key, pretrain_seed=seed, draw=draw)
-                    rows.append(table.astype({"pretrain_seed": "Int64"}))
-        return pd.concat(rows, ignore_index=True)
+                    tables.append(
+                        table.assign(method=run.method.key, pretrain_seed=run.seed, draw=run.draw)
+                    )
+        return pd.concat(tables, ignore_index=True).astype({"pretrain_seed": "Int64"})
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        return self.study.measured(self.stage)
+
+    def _with_all_labels(self) -> list[Run]:
+        return [
+            run for run in self.runs if run.n_labels == max(self.study.params["common"].n_labels)
+        ]
+
+    def _result(self, run: Run):
+        return np.load(_done(self.study, run.job).file("result.npz"))
 
     @cached_property
     def pretraining(self) -> pd.DataFrame:
@@ -91,18 +109,19 @@ class Findings:
         labels = data.labels(self.study.data, "test").numpy()
         return labels[: self.study.params["common"].test_images]
 
-    def outputs(self, method: str, name: str) -> np.ndarray:
-        """`predicted` or `probabilities` of all test images with all labels, (runs, n_test, …)."""
-        found = []
-        for each, _, _, job in self.study.measured(self.stage):
-            if each.key == method:
-                with np.load(_done(self.study, job).file("result.npz")) as saved:
-                    found.append(saved[name])
-        return np.stack(found)
+    def predicted(self, method: str) -> np.ndarray:
+        """Classes of all test images with all labels, (runs, n_test)."""
+        runs = [run for run in self._with_all_labels() if run.method.key == method]
+        return np.stack([self._result(run)["predicted"] for run in runs])
+
+    def surest_mistakes(self, method: str, many: int) -> pd.DataFrame:
+        """`statistics.surest_mistakes` of a method on the first draw, with all labels."""
+        first = next(run for run in self._with_all_labels() if run.method.key == method)
+        return statistics.surest_mistakes(self._result(first)["probabilities"], self.truth, many)
 
     def counts(self, method: str) -> np.ndarray:
         """Confusions of each draw among 10,000 test images, (draws, 10, 10), means over seeds."""
-        found = statistics.confusions(self.outputs(method, "predicted"), self.truth)
+        found = statistics.confusions(self.predicted(method), self.truth)
         draws = len(self.study.params["common"].draws)
         return found.reshape(-1, draws, 10, 10).mean(0)
 
@@ -124,7 +143,7 @@ class Findings:
     def classes(self) -> pd.DataFrame:
         """Precision and recall of each class: method, digit, precision, recall."""
         tables = [
-            statistics.classes(self.outputs(method, "predicted"), self.truth).assign(method=method)
+            statistics.classes(self.predicted(method), self.truth).assign(method=method)
             for method in self.methods
         ]
         return pd.concat(tables, ignore_index=True)
@@ -132,11 +151,6 @@ class Findings:
     def at_most_labels(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that are about the largest number of labels."""
         return table[table.n_labels == table.n_labels.max()]
-
-    @cached_property
-    def costs(self) -> pd.DataFrame:
-        """`statistics.costs`; pre-training by its median epoch, so that an interruption does not count."""
-        return statistics.costs(self.results, self.numbers["pretrain_seconds"])
 
     @cached_property
     def numbers(self) -> dict[str, float | str]:
@@ -222,7 +236,7 @@ class Findings:
 def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:
     """What the prose quotes of pre-training, means over seeds; gaps are the largest of any seed.
 
-    `pretrain_seconds` is the median epoch's time times the epochs: an interruption does not count.
+    `pretrain_minutes` is the median epoch's time times the epochs: an interruption does not count.
     """
     trained, before = history[history.epoch > 0], history[history.epoch == 0]
     last, first = trained[trained.epoch == trained.epoch.max()], trained[trained.epoch == 1]
@@ -243,7 +257,7 @@ def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:
         "alignment_last": last.alignment.mean(),
         "uniformity_first": before.uniformity.mean(),
         "uniformity_last": last.uniformity.mean(),
-        "seconds": trained.seconds.median() * trained.epoch.max(),
+        "minutes": trained.seconds.median() * trained.epoch.max() / 60,
         "speed": trained.views_per_second.median(),
     }
     return {f"pretrain_{name}": float(value) for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""A job of the cache: measure a method on one label draw."""
+"""A job of the cache: measure a method with some labels of one draw."""
 
 import pkgutil
 from collections.abc import Callable
@@ -13,35 +13,28 @@ CLASSIFIER, RESULT = "classifier.safetensors", "result.npz"
 
 
 def measure(job, progress: Callable[[str], None]) -> None:
-    """Measure a method on a label draw; writes what came out and, where asked, the classifier.
+    """Measure a method; writes what came out and, where asked, the classifier and its probabilities.
 
-    On a CPU a draw has one thread: draws run side by side, small batches use two cores badly, and
-    what comes out does not depend on how many there are.
+    On a CPU a job has one thread: jobs run side by side, small batches use two cores badly, and what
+    comes out does not depend on how many there are.
     """
-    inputs, sizes = job.inputs, list(job.inputs["n_labels"])
+    inputs = job.inputs
     device, dtype = hardware.pick(inputs["device"], inputs["precision"])
-    pool = data.labels(job.data, "pool")
-    draw, number = inputs["draw"], inputs["number"]
-    drawn = data.draw(pool.numpy(), number, draw, max(sizes), inputs["balanced"])
-    test = [part(job.data, "test")[: inputs["test_images"]] for part in (data.images, data.labels)]
-    many = inputs["curve_test_images"]
-    tested = draws.rows_tested(len(test[0]), sizes, draw, many)
+    pool, draw = data.labels(job.data, "pool"), inputs["draw"]
+    drawn = data.draw(pool.numpy(), inputs["number"], draw, inputs["n_labels"], inputs["balanced"])
     encoder = None
     if "encoder" in job.reads:
         encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
-    task = draws.Task(
-        draw=draw,
-        images=data.images(job.data, "pool")[drawn].to(device),
-        labels=pool[drawn].to(device),
-        sizes=sizes,
-        tested={n: test[0][rows].to(device) for n, rows in tested.items()},
-        encoder=encoder,
-        dtype=dtype,
-    )
-    truth = {n: test[1][rows] for n, rows in tested.items()}
+    images = data.images(job.data, "pool")[drawn].to(device)
+    task = draws.Task(draw, images, pool[drawn].to(device), encoder, dtype)
+    rows = draws.sample_rows(inputs["test_images"], inputs["tested"], draw)
+    tested = data.images(job.data, "test")[rows].to(device)
+    truth = data.labels(job.data, "test")[rows]
     method, params = pkgutil.resolve_name(inputs["method"]), SimpleNamespace(**inputs["params"])
     with hardware.one_thread():
-        result, classifier = draws.measure(method, task, params, truth)
-    np.savez_compressed(job.folder / RESULT, **result)
-    if inputs["keep_classifier"]:
+        result, classifier = draws.measure(method, task, params, tested, truth)
+    if not inputs["keep_classifier"]:
+        result.pop("probabilities")
+    else:
         save_network(job.folder / CLASSIFIER, classifier)
+    np.savez_compressed(job.folder / RESULT, **result)

@@ -4,8 +4,6 @@ The parameters of a build are those of params/full.yaml, then what params/<profi
 params/variants/<variant>.yaml and the `changes` of a notebook put in their place.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from simclr import files
 from simclr.errors import UserError
@@ -36,9 +34,8 @@ class Section(BaseModel):
 
     @property
     def hash(self) -> str:
-        """12 hexadecimal digits that stand for these values."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Hexadecimal digits that stand for these values."""
+        return files.digest(self.model_dump(mode="json"))
 
 
 class Common(Section):
@@ -167,37 +164,31 @@ def load(
     Raises:
         UserError: a line for each mistake, naming the file, the field, its value and what is allowed.
     """
+    values: dict[str, object] = {}
     rows: dict[tuple[str, str], dict] = {}
-    wrong = []
+    places: dict[object, str] = {}  # section, or section and parameter -> the file that gave it
     for place, content, reasons in _layers(profile, variant, changes or {}, folder):
-        for section, values in content.items():
+        for section, given in content.items():
+            places[section] = place
             if section not in sections:
-                known = ", ".join(sections)
-                wrong.append(f"{place}: {section}: unknown section; known: {known}")
+                values[section] = given  # refused below
                 continue
-            if not isinstance(values, Mapping):
-                wrong.append(f"{place}: {section}: must hold lines of the form name: value")
-                continue
-            fields = sections[section].model_fields
-            for name, value in values.items():
-                if name not in fields:
-                    known = ", ".join(fields)
-                    wrong.append(f"{place}: {section}.{name}: unknown parameter; known: {known}")
-                    continue
+            if not isinstance(given, Mapping):
+                raise UserError(f"{place}: {section}: must hold lines of the form name: value")
+            values[section] = {**values.get(section, {}), **given}
+            for name, value in given.items():
+                places[section, name] = place
                 reason = reasons.get((section, name), "")
                 rows[section, name] = {"value": value, "reason": reason, "file": place}
-    checked = {}
-    for section, kind in sections.items():
-        mine = {name: row for (of, name), row in rows.items() if of == section}
-        try:
-            checked[section] = kind(**{name: row["value"] for name, row in mine.items()})
-        except ValidationError as error:
-            wrong += [_line(e, section, mine, folder) for e in error.errors()]
-    if wrong:
-        raise UserError("\n".join(wrong))
-    return checked, pd.DataFrame(
-        [{"section": section, "parameter": name, **row} for (section, name), row in rows.items()]
-    )
+    fields = {name: (kind, ...) for name, kind in sections.items()}
+    try:
+        checked = create_model("Parameters", __base__=Section, **fields)(**values)
+    except ValidationError as error:
+        base = files.shown(folder / "full.yaml")
+        lines = [_line(mistake, sections, places, base) for mistake in error.errors()]
+        raise UserError("\n".join(lines)) from None
+    table = [{"section": s, "parameter": name, **row} for (s, name), row in rows.items()]
+    return {name: getattr(checked, name) for name in sections}, pd.DataFrame(table)
 
 
 def _layers(profile: str, variant: str, changes: Mapping, folder: Path):
@@ -210,10 +201,10 @@ def _layers(profile: str, variant: str, changes: Mapping, folder: Path):
         if not chosen[-1].exists():
             known = ", ".join([SOURCE, *sorted(f.stem for f in chosen[-1].parent.glob("*.yaml"))])
             raise UserError(f"variant: {variant!r} unknown; known: {known}")
-    for file in chosen:
-        yield files.shown(file), *_read(file)
     if not isinstance(changes, Mapping):
         raise UserError(f"changes: {changes!r}: must look like {{'pretrain': {{'epochs': 5}}}}")
+    for file in chosen:
+        yield files.shown(file), *_read(file)
     yield "changes", changes, {}
 
 
@@ -238,24 +229,24 @@ def _read(file: Path) -> tuple[dict, dict[tuple[str, str], str]]:
     return content, reasons
 
 
-def _line(error: Mapping, section: str, rows: Mapping[str, dict], folder: Path) -> str:
-    message = error["msg"].removeprefix("Value error, ")
-    name = str(error["loc"][0]) if error["loc"] else message.split(":")[0]
-    place = rows[name]["file"] if name in rows else files.shown(folder / "full.yaml")
-    if not error["loc"]:  # a rule over several fields, its text begins with the field's name
-        return f"{place}: {section}.{message}"
-    if error["type"] == "missing":
-        return f"{place}: {section}.{name}: missing"
-    hint = _number_hint(rows[name]["value"])
-    return f"{place}: {section}.{name}: {error['input']!r}: {message[0].lower()}{message[1:]}{hint}"
-
-
-def _number_hint(value: object) -> str:
-    try:
-        float(value if isinstance(value, str) else "")
-    except ValueError:
-        return ""
-    return "; YAML reads 1e-3 as text, write 0.001 or 1.0e-3"
+def _line(error: Mapping, sections: Mapping, places: Mapping, base: str) -> str:
+    """One mistake that pydantic found, in our words."""
+    section, *inside = error["loc"]
+    message, kind = error["msg"].removeprefix("Value error, "), error["type"]
+    if kind == "extra_forbidden":
+        known = sections[section].model_fields if inside else sections
+        place = places[section, inside[0]] if inside else places[section]
+        what, name = "parameter" if inside else "section", ".".join(error["loc"])
+        return f"{place}: {name}: unknown {what}; known: {', '.join(known)}"
+    if not inside:  # a rule over several fields, its text begins with the field's name
+        return f"{places.get((section, message.split(':')[0]), base)}: {section}.{message}"
+    if kind == "missing":
+        return f"{base}: {section}.{inside[0]}: missing"
+    given = error["input"]
+    text = f"{section}.{inside[0]}: {given!r}: {message[0].lower()}{message[1:]}"
+    if isinstance(given, str) and re.fullmatch(r"[-+.\d]+e[-+]?\d+", given):
+        text += "; YAML reads 1e-3 as text, write 0.001 or 1.0e-3"
+    return f"{places[section, inside[0]]}: {text}"
 
 
 def _increasing(name: str, values: list[int]) -> None:

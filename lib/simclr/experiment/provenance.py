@@ -1,7 +1,5 @@
 """Where a number comes from: keys, code, data, versions, machine, seconds."""
 
-import hashlib
-import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -20,11 +18,6 @@ if TYPE_CHECKING:
     from simclr.experiment.study import Study
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
-
-
-def digest(content: object) -> str:
-    """16 hexadecimal digits that stand for a JSON value."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def here(device: str) -> dict:
@@ -46,10 +39,10 @@ def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     modules = [str(f.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for f in library]
     cells = nbformat.read(source, as_version=4).cells
     return {
-        "notebook": digest([[cell.cell_type, cell.source] for cell in cells]),
+        "notebook": files.digest([[cell.cell_type, cell.source] for cell in cells]),
         "code": code_digest(*sorted(m.removesuffix(".__init__") for m in modules)),
-        "parameters": digest([[name, values.hash] for name, values in study.params.items()]),
-        "results": digest([job.key for job in study.jobs(stage)]),
+        "parameters": files.digest([[name, values.hash] for name, values in study.params.items()]),
+        "results": files.digest([job.key for job in study.jobs(stage)]),
     }
 
 
@@ -82,6 +75,16 @@ def collect(study: "Study", stages: Mapping[str, object]) -> dict:
     }
 
 
+def named(collected: dict) -> dict[str, str]:
+    """What prose quotes of it: machine, source of the data, versions."""
+    made = collected["stages"]["pretrain"]
+    return {
+        "machine": f"{made['device_name']}, {collected['environment']['precision']}",
+        "source": collected["data"]["source"],
+        "versions": ", ".join(map(" ".join, made["versions"].items())),
+    }
+
+
 def table(collected: dict) -> pd.DataFrame:
     """A row a stage that trains: where it ran, what its code and results are known by, and minutes."""
     environment = collected["environment"]
@@ -92,8 +95,8 @@ def table(collected: dict) -> pd.DataFrame:
                 "device": made["device_name"],
                 "threads": made["threads"],
                 "precision": environment["precision"],
-                "code": digest(made["code"])[:10],
-                "results": digest(made["keys"])[:10],
+                "code": files.digest(made["code"])[:10],
+                "results": files.digest(made["keys"])[:10],
                 "minutes": made["seconds"] / 60,
             }
             for stage, made in collected["stages"].items()

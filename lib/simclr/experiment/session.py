@@ -1,11 +1,17 @@
-"""What a notebook opens with: its study, and one line that says what will happen."""
+"""What a notebook opens with: its study, and one line that says what it will do and for how long."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from simclr import files
 from simclr.errors import UserError
-from simclr.experiment import params, plan
+from simclr.experiment import params
+from simclr.experiment.cache import Job
+from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study, workers
+
+FORWARD = 1 / 3  # of a training step's arithmetic
+SMALL = 25  # images in a batch where labels are few
 
 
 def open_study(
@@ -29,6 +35,17 @@ def open_study(
     return study
 
 
+def _largest_built(stage: str, variant: str) -> str:
+    built = (files.RUNS / "cache").exists()  # else there is no need to fetch the data and look
+    for profile in params.PROFILES if built else ():
+        if not Study(profile, variant).missing(stage):
+            return profile
+    raise UserError(
+        f"{stage} is not built yet. Run `make report PROFILE=quick` in a terminal (some minutes), or set "
+        'profile = "quick" above to train here'
+    )
+
+
 def forecast(study: Study, stage: str, after: Iterable[str] = ()) -> str:
     """What a stage will do, in words.
 
@@ -40,18 +57,55 @@ def forecast(study: Study, stage: str, after: Iterable[str] = ()) -> str:
     if not missing:
         return "reads what is built."
     kinds = ", ".join(dict.fromkeys(job.kind for job in missing))
-    took = plan.minutes(missing, workers(missing[0].inputs["device"], len(missing)))
+    took = minutes(missing, workers(missing[0].inputs["device"], len(missing)))
     time = f"about {took:.0f} min" if took >= 1 else "less than a minute"
     kept = " What is built stays as it is." if study.changes else ""
     return f"trains {kinds}; {time} on this machine.{kept}"
 
 
-def _largest_built(stage: str, variant: str) -> str:
-    built = (files.RUNS / "cache").exists()  # else there is no need to fetch the data and look
-    for profile in params.PROFILES if built else ():
-        if not Study(profile, variant).missing(stage):
-            return profile
-    raise UserError(
-        f"{stage} is not built yet. Run `make report PROFILE=quick` in a terminal (some minutes), or set "
-        'profile = "quick" above to train here'
-    )
+def minutes(jobs: Sequence[Job], at_once: int) -> float:
+    """Minutes for these jobs: their arithmetic over the speed of a step, which takes a second to measure.
+
+    Args:
+        at_once: how many classifiers are trained side by side, a thread each.
+    """
+    where = jobs[0].inputs["device"], jobs[0].inputs["precision"]
+    encoders = sum(_work(job) for job in jobs if "train" in job.inputs)
+    draws = sum(_work(job) for job in jobs if "method" in job.inputs)
+    seconds = encoders and encoders / _images_per_second(*where, batch=256)
+    seconds += draws and draws / (at_once * _images_per_second(*where, batch=SMALL, threads=1))
+    return seconds / 60
+
+
+def _work(job: Job) -> float:
+    """Images through forward and backward pass that a job amounts to."""
+    inputs, values = job.inputs, job.inputs["params"]
+    if "train" in inputs:
+        epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
+        return values["epochs"] * epoch if job.kind == "pretrained" else 0
+    steps = values.get(METHODS[job.kind].steps, 0)
+    return inputs["tested"] * FORWARD + steps * min(SMALL, inputs["n_labels"])
+
+
+@cache
+def _images_per_second(device: str, precision: str, batch: int, threads: int | None = None):
+    """Speed of a training step, measured for about a second; all threads if not told otherwise."""
+    import torch
+    from torch.utils.benchmark import Timer
+
+    from simclr import augment, hardware, model
+
+    where, dtype = hardware.pick(device, precision)
+    network = model.Classifier(model.Encoder()).to(where, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(network.parameters(), fused=True)
+    images = augment.to_float(torch.zeros(batch, 28, 28, dtype=torch.uint8, device=where))
+
+    def step() -> None:
+        with hardware.autocast(where, dtype):
+            logits = network(images)
+        logits.square().mean().backward()
+        optimiser.step()
+
+    step()  # the first one allocates
+    timer = Timer("step()", globals={"step": step}, num_threads=threads or torch.get_num_threads())
+    return batch / timer.blocked_autorange(min_run_time=1).median

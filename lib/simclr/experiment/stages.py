@@ -57,72 +57,29 @@ class Stage:
 
 PRETRAINED = "simclr.pretrain:pretrained"
 UNTRAINED = "simclr.pretrain:untrained"
+PROBE = "simclr.probe:probe"
 
-STAGES = {
-    stage.name: stage
-    for stage in (
-        Stage("baseline", params.Baseline),
-        Stage("pretrain", params.Pretrain, encoder=PRETRAINED),
-        Stage("probe", params.Probe, reads=("pretrain",)),
-        Stage("finetune", params.Finetune, reads=("pretrain",)),
-        Stage(
-            "comparison",
-            params.Comparison,
-            reads=("baseline", "pretrain", "probe", "finetune"),
-        ),
-    )
-}
-
-METHODS = {
-    method.key: method
-    for method in (
-        Method(
-            "baseline",
-            "Baseline",
-            "the baseline",
-            "#5F5F5F",
-            "baseline",
-            "simclr.supervised:baseline",
-            steps="steps",
-        ),
-        Method(
-            "baseline_augmented",
-            "Baseline + augmentation",
-            "the augmented control",
-            "#CC6600",
-            "baseline",
-            "simclr.supervised:baseline_augmented",
-            steps="augmented_steps",
-        ),
-        Method(
-            "probe_untrained",
-            "Probe, untrained encoder",
-            "the probe of the untrained encoder",
-            "#A3155B",
-            "probe",
-            "simclr.probe:probe",
-            UNTRAINED,
-        ),
-        Method(
-            "probe",
-            "Linear probe",
-            "the linear probe",
-            "#1787B5",
-            "probe",
-            "simclr.probe:probe",
-            PRETRAINED,
-        ),
-        Method(
-            "finetune",
-            "Fine-tuning",
-            "fine-tuning",
-            "#7526C4",
-            "finetune",
-            "simclr.supervised:finetune",
-            PRETRAINED,
-            steps="steps",
-        ),
-    )
-}
-
-SECTIONS = {"common": params.Common} | {stage.name: stage.params for stage in STAGES.values()}
+_STAGES = (
+    Stage("baseline", params.Baseline),
+    Stage("pretrain", params.Pretrain, encoder=PRETRAINED),
+    Stage("probe", params.Probe, ("pretrain",)),
+    Stage("finetune", params.Finetune, ("pretrain",)),
+    Stage("comparison", params.Comparison, ("baseline", "pretrain", "probe", "finetune")),
+)
+# fmt: off
+_METHODS = (
+    Method("baseline", "Baseline", "the baseline", "#5F5F5F",
+           "baseline", "simclr.supervised:baseline", steps="steps"),
+    Method("baseline_augmented", "Baseline + augmentation", "the augmented control", "#CC6600",
+           "baseline", "simclr.supervised:baseline_augmented", steps="augmented_steps"),
+    Method("probe_untrained", "Probe, untrained encoder", "the probe of the untrained encoder",
+           "#A3155B", "probe", PROBE, UNTRAINED),
+    Method("probe", "Linear probe", "the linear probe", "#1787B5",
+           "probe", PROBE, PRETRAINED),
+    Method("finetune", "Fine-tuning", "fine-tuning", "#7526C4",
+           "finetune", "simclr.supervised:finetune", PRETRAINED, steps="steps"),
+)
+# fmt: on
+STAGES = {stage.name: stage for stage in _STAGES}
+METHODS = {method.key: method for method in _METHODS}
+SECTIONS = {"common": params.Common} | {stage.name: stage.params for stage in _STAGES}

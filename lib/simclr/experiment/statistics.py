@@ -1,4 +1,4 @@
-"""What the results come to: means, intervals, paired differences, classes, mistakes and costs.
+"""What the results come to: means, intervals, paired differences, classes and mistakes.
 
 Accuracies are fractions. Every function takes tables or arrays and gives tables or numbers.
 """
@@ -11,7 +11,6 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from simclr.errors import UserError
-from simclr.experiment.stages import METHODS, PRETRAINED
 
 CLASSES = range(10)
 LEAST_DRAWS = 5  # fewer give intervals so wide that they say nothing
@@ -164,20 +163,17 @@ def largest_confusions(counts: np.ndarray, many: int) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def surest_mistakes(
-    predicted: np.ndarray, probabilities: np.ndarray, truth: np.ndarray, many: int
-) -> pd.DataFrame:
+def surest_mistakes(probabilities: np.ndarray, truth: np.ndarray, many: int) -> pd.DataFrame:
     """The mistakes of one classifier of which it was surest, the surest first.
 
     Args:
-        predicted: (n_test,).
         probabilities: (n_test, 10).
         truth: (n_test,).
 
     Returns:
         image (index into the test set), true, predicted, confidence.
     """
-    confidence = probabilities.max(1).astype(float)
+    confidence, predicted = probabilities.max(1).astype(float), probabilities.argmax(1)
     wrong = np.flatnonzero(predicted != truth)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:many]
     return pd.DataFrame(
@@ -188,15 +184,3 @@ def surest_mistakes(
             "confidence": confidence[wrong],
         }
     )
-
-
-def costs(results: pd.DataFrame, pretrain_seconds: float) -> pd.DataFrame:
-    """Seconds of training behind one classifier with all labels: method, stage, seconds."""
-    rows = []
-    for method, fits in results[results.n_labels == results.n_labels.max()].groupby(
-        "method", sort=False
-    ):
-        if METHODS[method].encoder == PRETRAINED:
-            rows.append((method, "pre-training, once", pretrain_seconds))
-        rows.append((method, "fit to the labels", fits.seconds.mean()))
-    return pd.DataFrame(rows, columns=["method", "stage", "seconds"])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from joblib import Parallel, cpu_count, delayed
@@ -14,7 +15,15 @@ from simclr import fetch, files
 from simclr.experiment import cache, params, provenance
 from simclr.experiment.stages import METHODS, PRETRAINED, SECTIONS, STAGES, UNTRAINED, Method
 
-PROTOCOL = ("balanced", "n_labels", "test_images", "curve_test_images", "probe_l2")
+
+class Run(NamedTuple):
+    """A method trained on the first labels of a draw, from the encoder of a pre-training seed, if any."""
+
+    method: Method
+    n_labels: int
+    draw: int
+    seed: int | None
+    job: cache.Job
 
 
 class Study:
@@ -77,7 +86,7 @@ class Study:
             "device": device.type,
             "precision": hardware.name_of(dtype),
             "torch": importlib.metadata.version("torch"),
-            "data": provenance.digest(fetch.checksums(self.data)["idx"]),
+            "data": files.digest(fetch.checksums(self.data)["idx"]),
             "balanced": common.balanced,
         }
 
@@ -85,7 +94,7 @@ class Study:
         """What a stage needs trained: for a comparison, all that it compares."""
         made = [self.encoder(STAGES[stage].encoder, s) for s in self._seeds(STAGES[stage].encoder)]
         if STAGES[stage].methods:
-            made += [job for method, *_, job in self.measured(stage) if method.stage == stage]
+            made += [run.job for run in self.measured(stage) if run.method.stage == stage]
         if stage == "probe":
             made.append(self.map())
         if not made:
@@ -104,14 +113,20 @@ class Study:
             store=self.runs / "cache",
         )
 
-    def measurement(self, method: Method, draw: int, seed: int | None) -> cache.Job:
-        """The job that measures a method on a draw, with the encoder of a pre-training seed."""
-        common = self.params["common"]
-        values = self.params[method.stage].model_dump(mode="json")
-        inputs = {name: getattr(common, name) for name in PROTOCOL} | self.environment
-        inputs |= {"method": method.function, "draw": draw, "number": self.dataset.number}
-        inputs["params"] = values | {"probe_l2": inputs.pop("probe_l2")}
-        inputs["keep_classifier"] = draw == common.draws[0]
+    def measurement(self, method: Method, n_labels: int, draw: int, seed: int | None) -> cache.Job:
+        """The job that measures a method with so many labels of a draw."""
+        common, all_labels = self.params["common"], n_labels == max(self.params["common"].n_labels)
+        inputs = self.environment | {
+            "method": method.function,
+            "params": self.params[method.stage].model_dump(mode="json")
+            | {"probe_l2": common.probe_l2},
+            "number": self.dataset.number,
+            "n_labels": n_labels,
+            "draw": draw,
+            "test_images": common.test_images,
+            "tested": common.test_images if all_labels else common.curve_test_images,
+            "keep_classifier": all_labels and draw == common.draws[0],
+        }
         return cache.Job(
             kind=method.key,
             function="simclr.experiment.measure:measure",
@@ -136,15 +151,16 @@ class Study:
             store=self.runs / "cache",
         )
 
-    def measured(self, stage: str) -> list[tuple[Method, int, int | None, cache.Job]]:
-        """(method, draw, pre-training seed or None, job) of all that a stage measures or compares."""
-        wanted = {stage, *STAGES[stage].reads}
+    def measured(self, stage: str) -> list[Run]:
+        """All that a stage measures or compares."""
+        common, wanted = self.params["common"], {stage, *STAGES[stage].reads}
         return [
-            (method, draw, seed, self.measurement(method, draw, seed))
+            Run(method, n, draw, seed, self.measurement(method, n, draw, seed))
             for method in METHODS.values()
             if method.stage in wanted
             for seed in self._seeds(method.encoder) or [None]
-            for draw in self.params["common"].draws
+            for draw in common.draws
+            for n in common.n_labels
         ]
 
     def missing(self, stage: str) -> list[cache.Job]:
@@ -157,7 +173,7 @@ class Study:
         return list(found.values())
 
     def train(self, stage: str, progress: Callable[[str], None] = lambda text: None) -> None:
-        """Do what a stage needs and is not there: encoders one by one, draws side by side."""
+        """Do what a stage needs and is not there: encoders one by one, classifiers side by side."""
         record, missing = provenance.here(self.environment["device"]), self.missing(stage)
         draws = [job for job in missing if "method" in job.inputs]
         encoders = [job for job in missing if "train" in job.inputs]
@@ -196,7 +212,7 @@ def _make(job: cache.Job, record: Mapping) -> str:
 
 
 def workers(device: str, jobs: int) -> int:
-    """How many draws to do at a time: a core and 2 GiB of memory for each; one on a GPU."""
+    """How many classifiers to train at a time: a core and 2 GiB each; one on a GPU."""
     if device != "cpu":
         return 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -209,14 +225,14 @@ def workers(device: str, jobs: int) -> int:
 
 
 class Countdown:
-    """The live line of draws that run side by side."""
+    """The live line of trainings that run side by side."""
 
     def __init__(self, total: int, at_once: int) -> None:
         self._start, self._total, self._at_once = time.perf_counter(), total, at_once
 
     def text(self, done: int, kind: str) -> str:
         """What has been done, and about how long the rest takes."""
-        line = f"{kind}  {done}/{self._total} draws, {self._at_once} at a time"
+        line = f"{kind}  {done}/{self._total} classifiers, {self._at_once} at a time"
         if not done:
             return line
         left = (time.perf_counter() - self._start) / done * (self._total - done)

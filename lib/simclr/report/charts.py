@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, to_rgb, to_rgba
+from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
 
 from simclr.report import style
 
@@ -19,8 +18,6 @@ DIGITS = matplotlib.color_sequences["petroff10"]
 # Errors of the palest and of the darkest cell, of about 1,000 images of a class: one scale for all.
 FEWEST, MOST = 0.5, 150
 FAINT = "#E4E4E4"
-# Seconds are written in the first of these that they are below: seconds, decimals, unit.
-UNITS = {1: (1, 2, "s"), 120: (1, 0, "s"), 600: (60, 1, "min"), 7200: (60, 0, "min")}
 
 
 @style.styled
@@ -135,63 +132,19 @@ def _dots(ax: Axes, row: int, values: Sequence[float], middle, c: str, text: str
 
 
 @style.styled
-def per_class(table: pd.DataFrame) -> Figure:
-    """Precision and recall of each class, a mark a method.
+def recalls(table: pd.DataFrame) -> Figure:
+    """The share of each class that is found, a row a method, the lowest share the darkest.
 
-    The columns of `table` are method, digit, precision and recall (fractions).
+    The columns of `table` are method, digit and recall (a fraction).
     """
-    methods = style.in_order(table.method)
-    fig, axes = style.panels(2.8, columns=2, sharey=True)
-    offsets = np.linspace(-0.24, 0.24, len(methods)) if len(methods) > 1 else [0]
-    for ax, column in zip(axes, ("precision", "recall"), strict=True):
-        for method, offset in zip(methods, offsets, strict=True):
-            rows, look = table[table.method == method], {"s": 14, "linewidths": 0}
-            look |= {"color": style.colour(method), "label": style.name(method)}
-            ax.scatter(rows.digit + offset, rows[column], **look)
-        ax.set(xlabel="Class", title=column.capitalize(), xticks=range(10))
-        style.percent(ax.yaxis)
-        ax.grid(axis="y")
-        for edge in np.arange(0.5, 9):
-            ax.axvline(edge, color=FAINT, linewidth=0.5, zorder=0)
-    key = {"ncols": len(methods), "frameon": False, "handletextpad": 0.1, "markerscale": 1.2}
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", **key)
+    rows = 100 * table.pivot(index="method", columns="digit", values="recall")
+    rows = rows.loc[style.in_order(rows.index)]
+    fig, ax = style.panels(0.3 * len(rows) + 0.75)
+    look = {"fmt": ".1f", "annot": True, "cbar": False, "cmap": "Reds_r", "linewidths": 0.4}
+    sns.heatmap(rows, vmin=60, vmax=105, ax=ax, annot_kws={"size": style.SMALL}, **look)
+    ax.set(xlabel="Class", ylabel="", yticklabels=[style.name(method) for method in rows.index])
+    ax.tick_params(length=0, rotation=0)
     return fig
-
-
-@style.styled
-def costs(table: pd.DataFrame) -> Figure:
-    """Training behind one classifier: a bar a method, its parts end to end and written below it.
-
-    The columns of `table` are method, stage and seconds; stages in the order in which they run.
-    """
-    methods = style.in_order(table.method)
-    fig, ax = _rows(methods)
-    longest = table.groupby("method").seconds.sum().max()
-    unit, _, word = _unit(longest)
-    for row, method in enumerate(methods):
-        parts = table[table.method == method]
-        ends = parts.seconds.cumsum()
-        # earlier parts paler: what comes last is the method's own
-        alphas, c = np.linspace(0.9, 0.45, len(parts))[::-1], style.colour(method)
-        shades = [to_rgba(c, alpha) for alpha in alphas]
-        ax.barh(row, parts.seconds / unit, 0.36, (ends - parts.seconds) / unit, color=shades)
-        _note(ax, ends.iloc[-1] / unit, row, duration(ends.iloc[-1]), (4, 0), weight="bold")
-        text = " + ".join(f"{p.stage}: {duration(p.seconds)}" for p in parts.itertuples())
-        _note(ax, 0, row, text, (2, -12), color=style.SOFT, fontsize=style.SMALL)
-    ax.set(ylim=(len(methods) - 0.3, -0.4), xlim=(0, 1.12 * longest / unit))
-    ax.set_xlabel(f"Training time ({word})")
-    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    return fig
-
-
-def duration(seconds: float) -> str:
-    """0.05 s, 12 s, 3.5 min, 47 min or 1.2 h."""
-    size, decimals, unit = _unit(seconds)
-    return f"{seconds / size:.{decimals}f} {unit}"
-
-
-def _unit(seconds: float) -> tuple[int, int, str]:
-    return next((unit for most, unit in UNITS.items() if seconds < most), (3600, 1, "h"))
 
 
 def _note(ax: Axes, x: float, y: float, text: str, shift: tuple[float, float], **look) -> None:

@@ -76,6 +76,13 @@ def table(findings: Findings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def tally(verdicts: pd.DataFrame) -> dict[str, int]:
+    """How many claims there are, and how many of each verdict, by name."""
+    counts = verdicts.verdict.value_counts()
+    names = (REPRODUCED, EXCEEDED, DIFFERENT, UNDECIDED)
+    return {"claims": len(verdicts)} | {name: int(counts.get(name, 0)) for name in names}
+
+
 class _Judge:
     """Measures, for each claim, the same quantity here."""
 

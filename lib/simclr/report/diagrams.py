@@ -1,11 +1,9 @@
-"""The two drawn diagrams: the network, and how SimCLR learns. One unit is one inch."""
-
-from collections.abc import Sequence
+"""How SimCLR learns, as a drawing whose unit is an inch; and the network, as a table."""
 
 import numpy as np
+import pandas as pd
 import torchinfo
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon, Rectangle
 from torch import nn
@@ -13,76 +11,17 @@ from torch import nn
 from simclr.report.style import ACCENT, INK, SMALL, SOFT, WIDTH, styled, text
 
 BLUE, GREEN, GREY = "#C9D9E4", "#BFE0D3", "#EFEFEF"
-# The layers that make a feature map of their own, with its colour, and the words for all layers.
-FACES = {"Conv": BLUE, "MaxPool": "#EFDCC2", "Linear": "#D3E4D6", "Input": "#E8E8E8"}
-WORDS = {"Conv": "conv {0}×{0}", "Linear": "dense", "MaxPool": "max pool"}
-WORDS |= {"BatchNorm": "batch norm", "ReLU": "ReLU", "Dropout": "dropout"}
 
 
-@styled
-def architecture(network: nn.Module) -> Figure:
-    """The classifier as a row of feature maps, what is done to get each, and its parameters.
-
-    The network takes an image of 28 × 28 pixels; its last dense layer is the classifier.
-    """
-    figure, ax = _page()
-    steps = [{"kind": "Input", "shape": [1, 28, 28], "words": ["image"], "parameters": 0}]
-    steps += _steps(network)
-    pitch, edge = WIDTH / len(steps), None
-    for i, step in enumerate(steps):
-        x = pitch * (i + 0.5)
-        edge = _block(ax, x, FACES[step["kind"]], step["shape"], before=edge)
-        for line, words in enumerate(step["words"]):
-            text(ax, x, 1.33 - 0.15 * line, words, size=SMALL)
-        count = f"{step['parameters']:,}" if step["parameters"] else "–" * (i > 0)
-        text(ax, x, 0.62, count, va="baseline", size=SMALL, weight="bold")
-    text(ax, pitch / 2, 0.62, "parameters", va="baseline", size=SMALL, color=SOFT)
-    total = sum(step["parameters"] for step in steps)
-    encoder = total - steps[-1]["parameters"]
-    text(ax, WIDTH - 0.05, 2.62, f"{total:,} parameters in all", ha="right", size=7.5)
-    braces = {f"encoder $f$: {encoder:,} parameters": (0.06, WIDTH - 1.04 * pitch)}
-    braces["classifier"] = (WIDTH - 0.92 * pitch, WIDTH - 0.02)
-    for words, (left, right) in braces.items():
-        ax.plot([left, left, right, right], [0.47, 0.4, 0.4, 0.47], color=SOFT, linewidth=0.7)
-        text(ax, (left + right) / 2, 0.31, words, va="top", size=7.5)
-    return figure
-
-
-def _steps(network: nn.Module) -> list[dict]:
-    """A new step at each convolution, pooling or dense layer; others belong to the one before."""
-    steps: list[dict] = []
-    layers = torchinfo.summary(network, (1, 1, 28, 28), verbose=0).summary_list
-    for layer in filter(lambda layer: layer.is_leaf_layer, layers):
-        if kind := next((k for k in FACES if layer.class_name.startswith(k)), None):
-            shape = layer.output_size[1:]
-            steps.append({"kind": kind, "shape": shape, "words": [], "parameters": 0})
-        words = [words for k, words in WORDS.items() if layer.class_name.startswith(k)]
-        steps[-1]["words"] += [each.format(*np.atleast_1d(layer.kernel_size)) for each in words]
-        steps[-1]["parameters"] += layer.num_params
-    return steps
-
-
-def _block(ax: Axes, x: float, face: str, shape: Sequence[int], before: float | None) -> float:
-    """A feature map as a box (channels wide, pixels high and deep) or a vector as a bar.
-
-    Returns the right edge, from which the next arrow starts.
-    """
-    width, height, depth = 0.1, min(0.8, 0.2 + 0.09 * shape[0] ** 0.35), 0.0
-    if len(shape) == 3:
-        width, height = 0.035 * shape[0] ** 0.5, 0.145 * shape[1] ** 0.5
-        depth = 0.3 * height
-    left, bottom = x - (width + depth) / 2, 1.5
-    slant = np.array([depth, 0.8 * depth])
-    a, b, c, d = np.add((left, bottom), [(0, 0), (width, 0), (width, height), (0, height)])
-    sides = {1.05: [c, d, d + slant, c + slant], 0.88: [b, b + slant, c + slant, c]}
-    look = {"edgecolor": INK, "linewidth": 0.6, "joinstyle": "round"}
-    for shade, corners in ((sides if depth else {}) | {1.0: [a, b, c, d]}).items():
-        shaded = np.clip(np.multiply(to_rgb(face), shade), 0, 1)
-        ax.add_patch(Polygon(corners, facecolor=shaded, **look))
-    text(ax, x, d[1] + slant[1] + 0.06, "×".join(map(str, shape)), va="bottom", size=SMALL)
-    if before is not None:
-        _arrow(ax, (before + 0.02, bottom + 0.26), (left - 0.02, bottom + 0.26), scale=5)
-    return left + width + depth
+def layers(network: nn.Module) -> pd.DataFrame:
+    """The layers with parameters of a network for 28 × 28 images: layer, output, parameters."""
+    found = torchinfo.summary(network, (1, 1, 28, 28), verbose=0).summary_list
+    rows = [
+        (layer.class_name, " × ".join(map(str, layer.output_size[1:])), layer.num_params)
+        for layer in found
+        if layer.is_leaf_layer and layer.class_name not in ("ReLU", "Flatten")
+    ]
+    return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
 
 
 @styled

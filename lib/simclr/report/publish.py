@@ -7,7 +7,7 @@ import pandas as pd
 from simclr import files
 from simclr.experiment import execute, provenance
 from simclr.experiment.findings import Findings
-from simclr.experiment.stages import METHODS, STAGES
+from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 from simclr.report import claims, export
 
@@ -45,7 +45,6 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
         "classes": findings.classes,
         "confusions": confusions(findings),
         "pretraining": findings.pretraining,
-        "costs": findings.costs,
         "parameters": study.table,
         "claims": claims.table(findings),
     }
@@ -54,14 +53,14 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
         _write_csv(target / "tables" / f"{name}.csv", table)
     files.write_json(target / "numbers.json", findings.numbers)
     files.write_json(target / "provenance.json", provenance.collect(study, STAGES))
-    for method, draw, seed, job in findings.study.measured("comparison"):
-        if job.inputs["keep_classifier"] and seed in (None, study.seeds[0]):
-            kept = study.runs / study.profile / study.variant / f"{method.key}.safetensors"
+    for run in findings.runs:
+        if run.job.inputs["keep_classifier"] and run.seed in (None, study.seeds[0]):
+            kept = study.runs / study.profile / study.variant / f"{run.method.key}.safetensors"
             with files.write_atomically(kept) as temporary:
-                temporary.write_bytes(job.file("classifier.safetensors").read_bytes())
-            about = {"method": METHODS[method.key].name, "draw": draw, "pretrain_seed": seed}
+                temporary.write_bytes(run.job.file("classifier.safetensors").read_bytes())
+            about = {"method": run.method.name, "draw": run.draw, "pretrain_seed": run.seed}
             what = {"input": "(N, 1, 28, 28) floats, ink is 1", "output": "logits (N, 10)"}
-            files.write_json(kept.with_suffix(".json"), {**about, **what, "inputs": job.inputs})
+            files.write_json(kept.with_suffix(".json"), {**about, **what, "inputs": run.job.inputs})
 
 
 def confusions(findings: Findings) -> pd.DataFrame:
