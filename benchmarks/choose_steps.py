@@ -16,6 +16,7 @@ from simclr import data, draws, hardware, supervised, weights
 from simclr.experiment import choices
 from simclr.experiment.stages import PRETRAINED
 from simclr.experiment.study import Study
+from simclr.model import predict
 
 DRAWS, IMAGES = range(100, 105), 4000
 FEW, ALL, ENDS = (10, 20, 100), (10, 20, 50, 100), (10, 100)
@@ -44,19 +45,12 @@ def measure(study: Study, method: str, rate: float, steps: int, n: int, draw: in
     rows = data.draw(pool.numpy(), study.dataset.number, draw)[:n]
     images, truth = (part(study.data, "validation")[:IMAGES] for part in (data.images, data.labels))
     encoder = study.encoder(PRETRAINED, study.seeds[0]).file("encoder.safetensors")
-    task = draws.Task(
-        draw,
-        data.images(study.data, "pool")[rows],
-        pool[rows],
-        [n],
-        {n: images},
-        weights.load_encoder(encoder) if method == "finetune" else None,
-        dtype,
-    )
+    start = weights.load_encoder(encoder) if method == "finetune" else None
+    task = draws.Task(draw, data.images(study.data, "pool")[rows], pool[rows], start, dtype)
     values = SimpleNamespace(**params, probe_l2=study.params["common"].probe_l2)
     with hardware.one_thread():
-        (fitted,) = getattr(supervised, method)(task, values)
-    right = (fitted.logits.argmax(1) == truth).float().mean().item()
+        classifier, _ = getattr(supervised, method)(task, values)
+        right = (predict(classifier, images, dtype).argmax(1) == truth).float().mean().item()
     names = ("method", "learning_rate", "steps", "n_labels", "draw", "accuracy")
     return dict(zip(names, (method, rate, steps, n, draw, round(right, 5)), strict=True))
 

@@ -1,4 +1,4 @@
-"""What it brings to train label draws side by side, a core each: the ratio within one run.
+"""What it brings to train classifiers side by side, a core each: the ratio within one run.
 
     .venv/bin/python benchmarks/label_draws.py
 
@@ -8,26 +8,28 @@ many at a time as there are threads with one each. Rounds alternate, and the med
 
 import statistics
 import time
+from types import SimpleNamespace
 
 import torch
 from joblib import Parallel, delayed
 
-from simclr import device as devices
-from simclr import params, supervised
+from simclr import hardware, supervised
+from simclr.draws import Task
+from simclr.experiment import params
+from simclr.experiment.stages import SECTIONS
 
-LABELS, EPOCHS, ROUNDS = 100, 20, 3
+LABELS, STEPS, ROUNDS = 100, 80, 3
 
 
 def fit(draw: int, threads: int) -> None:
     """One classifier on 100 random images, with this many threads."""
     torch.set_num_threads(threads)
-    devices.keep_memory()
-    settings = params.load("baseline").model_copy(
-        update={"augmented_epochs": EPOCHS, "augmented_min_steps": 1}
-    )
+    _, dtype = hardware.pick("cpu")
+    values = params.load(SECTIONS)[0]["baseline"].model_dump() | {"augmented_steps": STEPS}
     generator = torch.Generator().manual_seed(draw)
     images = torch.randint(0, 256, (LABELS, 28, 28), generator=generator, dtype=torch.uint8)
-    supervised.from_scratch(settings, augmented=True)(images, torch.arange(LABELS) % 10, draw)
+    task = Task(draw, images, torch.arange(LABELS) % 10, None, dtype)
+    supervised.baseline_augmented(task, SimpleNamespace(**values))
 
 
 def main() -> None:

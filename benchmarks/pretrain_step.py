@@ -26,13 +26,13 @@ def measure(channels_last: bool = False, keep: bool = False, bf16: bool = False)
     import torch
     from torchvision.transforms import v2
 
-    from simclr import device as devices
+    from simclr import hardware
     from simclr.augment import Views
     from simclr.loss import nt_xent
     from simclr.model import Encoder, projection_head
 
     if keep:
-        devices.keep_memory()
+        hardware.keep_memory()
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = torch.nn.Sequential(Encoder(), projection_head()).to(memory_format=layout)
     optimiser = torch.optim.AdamW(network.parameters())
@@ -68,7 +68,7 @@ def _seconds(work, times: int) -> float:
 
 def main() -> None:
     """Run every variant in turn, `ROUNDS` times, and print medians and ratios."""
-    from simclr.device import has_fast_bf16
+    from simclr.hardware import has_fast_bf16
 
     speeds: dict[str, list[dict]] = {name: [] for name in VARIANTS}
     for _ in range(ROUNDS):
