@@ -14,6 +14,22 @@ _SAMPLE = 2718  # leads the seeds that choose test images for the smaller points
 
 
 @dataclass(frozen=True)
+class Pool:
+    """All images of the pool and the graph of their nearest neighbours. No label is in it.
+
+    Attributes:
+        images: (N, 28, 28) uint8.
+        rows: (n,) where among them the labelled images of the task are.
+        cosines, indices: (N, k), how near the neighbours of each image are and which.
+    """
+
+    images: Tensor
+    rows: np.ndarray
+    cosines: np.ndarray
+    indices: np.ndarray
+
+
+@dataclass(frozen=True)
 class Task:
     """Labelled images, as a method gets them. There is no test image among them.
 
@@ -23,6 +39,7 @@ class Task:
         labels: (n,) int64.
         encoder: the encoder to start from, for the methods that ask for one.
         dtype: of the network's arithmetic.
+        pool: all images and their neighbours, for the methods that ask for them.
     """
 
     draw: int
@@ -30,6 +47,7 @@ class Task:
     labels: Tensor
     encoder: Encoder | None
     dtype: torch.dtype
+    pool: Pool | None = None
 
 
 # What training leaves behind, a value an epoch: step, loss and accuracy; empty without epochs.

@@ -20,21 +20,26 @@ def measure(job, progress: Callable[[str], None]) -> None:
     """
     inputs = job.inputs
     device, dtype = hardware.pick(inputs["device"], inputs["precision"])
-    pool, draw = data.labels(job.data, "pool"), inputs["draw"]
-    drawn = data.draw(pool.numpy(), inputs["number"], draw, inputs["n_labels"], inputs["balanced"])
-    encoder = None
+    images, labels = data.images(job.data, "pool"), data.labels(job.data, "pool")
+    number, draw, balanced = inputs["number"], inputs["draw"], inputs["balanced"]
+    drawn = data.draw(labels.numpy(), number, draw, inputs["n_labels"], balanced)
+    encoder = pool = None
     if "encoder" in job.reads:
         encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
-    images = data.images(job.data, "pool")[drawn].to(device)
-    task = draws.Task(draw, images, pool[drawn].to(device), encoder, dtype)
+    if "graph" in job.reads:
+        with np.load(job.reads["graph"].file("graph.npz")) as graph:
+            pool = draws.Pool(images.to(device), drawn, graph["cosines"], graph["indices"])
+    task = draws.Task(
+        draw, images[drawn].to(device), labels[drawn].to(device), encoder, dtype, pool
+    )
     rows = draws.sample_rows(inputs["test_images"], inputs["tested"], draw)
     tested = data.images(job.data, "test")[rows].to(device)
     truth = data.labels(job.data, "test")[rows]
     method, params = pkgutil.resolve_name(inputs["method"]), SimpleNamespace(**inputs["params"])
     with hardware.one_thread():
         result, classifier = draws.measure(method, task, params, tested, truth)
-    if not inputs["keep_classifier"]:
-        result.pop("probabilities")
-    else:
+    if inputs["keep_classifier"]:
         save_network(job.folder / CLASSIFIER, classifier)
+    else:
+        result.pop("probabilities")
     np.savez_compressed(job.folder / RESULT, **result)
