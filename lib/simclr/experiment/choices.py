@@ -1,4 +1,4 @@
-"""What was tried when settings were chosen: read, since it is measured once (benchmarks/choose_steps.py)."""
+"""What was tried when settings were chosen: read, since it is measured once (benchmarks/choose_*.py)."""
 
 import pandas as pd
 
@@ -6,15 +6,26 @@ from simclr import files
 from simclr.experiment.stages import METHODS
 
 FILE = files.PARAMS / "choices.csv"
+SPREAD_FILE = files.PARAMS / "choices_spread.csv"
+SPREAD = ["views", "exponent", "memory", "surest", "taught_l2"]
 
 
 def table() -> pd.DataFrame:
     """Mean validation accuracies in percent: method, rate, steps, then a column a number of labels."""
     tried = pd.read_csv(FILE)
     tried["method"] = tried.method.map(lambda key: METHODS[key].name)
-    tried["learning_rate"] = tried.learning_rate.map("{:g}".format)
-    means = tried.pivot_table(
-        index=["method", "learning_rate", "steps"], columns="n_labels", values="accuracy"
-    )
+    tried["rate"] = tried.learning_rate.map("{:g}".format)
+    return _means(tried, ["method", "rate", "steps"])
+
+
+def spread_table() -> pd.DataFrame:
+    """The same for label spreading: its settings, then a column a number of labels."""
+    tried = pd.read_csv(SPREAD_FILE)
+    tried[SPREAD] = tried[SPREAD].map("{:g}".format)
+    return _means(tried, SPREAD)
+
+
+def _means(tried: pd.DataFrame, settings: list[str]) -> pd.DataFrame:
+    means = tried.pivot_table(index=settings, columns="n_labels", values="accuracy")
     means = (100 * means).round(1).rename(columns=lambda n: f"{n} labels")
-    return means.rename_axis(columns=None).reset_index().rename(columns={"learning_rate": "rate"})
+    return means.rename_axis(columns=None).reset_index()

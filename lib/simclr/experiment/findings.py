@@ -21,6 +21,8 @@ PAIRS = [
     ("probe", CONTROL),
     ("finetune", CONTROL),
     ("finetune", "probe"),
+    ("spread", "probe"),
+    ("spread", CONTROL),
 ]
 
 
@@ -137,7 +139,8 @@ class Findings:
     @cached_property
     def differences(self) -> pd.DataFrame:
         """`statistics.differences` of `PAIRS`."""
-        return statistics.differences(self.results, PAIRS, self.confidence)
+        pairs = [pair for pair in PAIRS if set(pair) <= set(self.methods)]
+        return statistics.differences(self.results, pairs, self.confidence)
 
     @cached_property
     def classes(self) -> pd.DataFrame:
@@ -182,8 +185,9 @@ class Findings:
         if any(STAGES[name].methods for name in wanted):
             for method in self.methods:
                 numbers |= self._of_method(method)
+            numbers |= self._differences()
         if self.stage == "comparison":
-            numbers |= self._compared()
+            numbers |= self._best()
         return numbers
 
     def _of_method(self, method: str) -> dict[str, float | str]:
@@ -203,29 +207,32 @@ class Findings:
         counts = self.counts(method).mean(0)
         return numbers | {f"{method}_confusions": statistics.largest_confusions(counts, 3)}
 
-    def _compared(self) -> dict[str, float | str]:
-        numbers: dict[str, float | str] = {}
+    def _differences(self) -> dict[str, float]:
+        """`a_over_b` with all labels and `_fewest`, each with `_low` and `_high`, in points; and up to how
+        many labels a's lead is beyond chance by Holm's correction."""
+        numbers: dict[str, float] = {}
+        for (a, b), rows in self.differences.groupby(["a", "b"]):
+            name = f"{a}_over_{b}".replace(CONTROL, "control")
+            for end, row in (("", rows.iloc[-1]), ("_fewest", rows.iloc[0])):
+                parts = {"": row.difference, "_low": row.low, "_high": row.high}
+                numbers |= {name + end + part: 100 * float(x) for part, x in parts.items()}
+            clear = rows[(rows.p_holm < 1 - self.confidence) & (rows.difference > 0)].n_labels
+            numbers[f"{name}_up_to"] = int(clear.max()) if len(clear) else 0
+        return numbers
+
+    def _best(self) -> dict[str, float | str]:
+        """The best method, and with how few labels others do as well as the baseline with all."""
         most = self.at_most_labels(self.summary).set_index("method")["mean"]
         best = str(most.idxmax())
         recalls = self.classes[self.classes.method == best].sort_values("recall")
-        numbers |= {
+        numbers: dict[str, float | str] = {
             "best": best,
             "best_spoken": METHODS[best].spoken,
             "best_error": 100 * float(1 - most.max()),
             "hardest_class": int(recalls.digit.iloc[0]),
             "hardest_recall": float(recalls.recall.iloc[0]),
         }
-        for a, b in PAIRS:
-            rows = self.differences[(self.differences.a == a) & (self.differences.b == b)]
-            name = f"{a}_over_{b}".replace(CONTROL, "control")
-            for end, row in (("", rows.iloc[-1]), ("_fewest", rows.iloc[0])):
-                for part in ("difference", "low", "high"):
-                    suffix = "" if part == "difference" else f"_{part}"
-                    numbers[name + end + suffix] = 100 * float(row[part])
-            clear = rows[(rows.p_holm < 1 - self.confidence) & (rows.difference > 0)].n_labels
-            numbers[f"{name}_up_to"] = int(clear.max()) if len(clear) else 0
-            numbers[f"{name}_ahead"] = int(rows.iloc[-1].ahead)
-        for method in ("probe", CONTROL):
+        for method in ("probe", "spread", CONTROL):
             rows = self.summary[self.summary.method == method]
             enough = rows[rows["mean"] >= most["baseline"]].n_labels
             name = f"{method}_matches_baseline".replace(CONTROL, "control")

@@ -139,6 +139,16 @@ class Finetune(Training):
     update_norm: bool
 
 
+class Spread(Augmentation):
+    views: Annotated[int, Field(ge=1, le=100)]
+    neighbours: Annotated[int, Field(ge=1, le=1000)]
+    exponent: Annotated[float, Field(ge=0, le=1000)]
+    memory: Share
+    surest: Annotated[float, Field(gt=0, le=1)]
+    taught_images: Annotated[int, Field(ge=10, le=50_000)]
+    taught_l2: Annotated[float, Field(gt=0, le=1000)]
+
+
 class Comparison(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     mistakes: Annotated[int, Field(ge=1, le=100)]

@@ -22,6 +22,7 @@ class Method:
         function: "module:name" of its training function, see `draws.measure`.
         encoder: "module:name" of the function that makes the encoder it starts from, if any.
         steps: the parameter that says how many optimiser steps it takes, if any.
+        pool: whether it gets the unlabelled images and the graph of their neighbours.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Method:
     function: str
     encoder: str = ""
     steps: str = ""
+    pool: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ _STAGES = (
     Stage("pretrain", params.Pretrain, encoder=PRETRAINED),
     Stage("probe", params.Probe, ("pretrain",)),
     Stage("finetune", params.Finetune, ("pretrain",)),
-    Stage("comparison", params.Comparison, ("baseline", "pretrain", "probe", "finetune")),
+    Stage("spread", params.Spread, ("pretrain", "probe")),
+    Stage("comparison", params.Comparison, ("baseline", "pretrain", "probe", "finetune", "spread")),
 )
 # fmt: off
 _METHODS = (
@@ -78,6 +81,8 @@ _METHODS = (
            "probe", PROBE, PRETRAINED),
     Method("finetune", "Fine-tuning", "fine-tuning", "#7526C4",
            "finetune", "simclr.supervised:finetune", PRETRAINED, steps="steps"),
+    Method("spread", "Label spreading", "label spreading", "#1E6B1E",
+           "spread", "simclr.spread:spread_probe", PRETRAINED, pool=True),
 )
 # fmt: on
 STAGES = {stage.name: stage for stage in _STAGES}

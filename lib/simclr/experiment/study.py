@@ -132,7 +132,25 @@ class Study:
             function="simclr.experiment.measure:measure",
             inputs=inputs,
             uses=(method.function,),
-            reads={"encoder": self.encoder(method.encoder, seed)} if method.encoder else {},
+            reads=self._reads(method, seed),
+            data=self.data,
+            store=self.runs / "cache",
+        )
+
+    def _reads(self, method: Method, seed: int | None) -> dict[str, cache.Job]:
+        reads = {"encoder": self.encoder(method.encoder, seed)} if method.encoder else {}
+        return reads | ({"graph": self.graph(reads["encoder"])} if method.pool else {})
+
+    def graph(self, encoder: cache.Job) -> cache.Job:
+        """The job that links every image of the pool to its neighbours."""
+        values = self.params["spread"]
+        views = {name: getattr(values, name) for name in params.Augmentation.model_fields}
+        inputs = {"views": views, "rounds": values.views, "neighbours": values.neighbours}
+        return cache.Job(
+            kind="graph",
+            function="simclr.experiment.link:link",
+            inputs=self.environment | inputs,
+            reads={"encoder": encoder},
             data=self.data,
             store=self.runs / "cache",
         )
@@ -173,19 +191,20 @@ class Study:
         return list(found.values())
 
     def train(self, stage: str, progress: Callable[[str], None] = lambda text: None) -> None:
-        """Do what a stage needs and is not there: encoders one by one, classifiers side by side."""
+        """Do what a stage needs and is not there: classifiers side by side, all else one by one."""
         record, missing = provenance.here(self.environment["device"]), self.missing(stage)
-        draws = [job for job in missing if "method" in job.inputs]
-        encoders = [job for job in missing if "train" in job.inputs]
-        others = [job for job in missing if job not in (*draws, *encoders)]
-        for job in encoders:
-            cache.make(job, record, progress)
-        at_once = workers(self.environment["device"], len(draws))
+        read = {job.key for each in missing for job in each.reads.values()}
+        classifiers = [job for job in missing if "method" in job.inputs]
+        others = [job for job in missing if "method" not in job.inputs]
+        for job in others:
+            if job.key in read:
+                cache.make(job, record, progress)
+        at_once = workers(self.environment["device"], len(classifiers))
         run = Parallel(at_once, return_as="generator_unordered", pre_dispatch=at_once)
-        clock = Countdown(len(draws), at_once)
-        if draws:
-            progress(clock.text(0, draws[0].kind))
-        for done, kind in enumerate(run(delayed(_make)(job, record) for job in draws), 1):
+        clock = Countdown(len(classifiers), at_once)
+        if classifiers:
+            progress(clock.text(0, classifiers[0].kind))
+        for done, kind in enumerate(run(delayed(_make)(job, record) for job in classifiers), 1):
             progress(clock.text(done, kind))
         for job in others:
             cache.make(job, record, progress)

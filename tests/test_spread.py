@@ -1,0 +1,105 @@
+"""Label spreading against its dense formula, and the probe that it teaches."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from simclr.augment import Views
+from simclr.draws import Pool, Task
+from simclr.model import Encoder, features
+from simclr.spread import averaged_features, nearest, spread, spread_probe, surest
+
+
+def clouds(each=30, classes=3, size=8, seed=0):
+    """Points around the axes: h (n, size) and their classes."""
+    g = torch.Generator().manual_seed(seed)
+    labels = torch.arange(classes).repeat(each)
+    h = 2 * F.one_hot(labels, size).float()
+    return h + 0.4 * torch.randn(h.shape, generator=g), labels
+
+
+@pytest.mark.parametrize("block", [7, 2000])
+def test_the_nearest_are_those_with_the_largest_cosines_and_never_itself(monkeypatch, block):
+    monkeypatch.setattr("simclr.spread._BLOCK", block)
+    h, _ = clouds()
+    z = F.normalize(h - h.mean(0), dim=1)
+    similarity = (z @ z.T).fill_diagonal_(-2)
+    cosines, indices = nearest(h, 5)
+    expected = similarity.topk(5)
+    torch.testing.assert_close(cosines, expected.values)
+    assert torch.equal(indices, expected.indices)
+
+
+def graph(h, k=5):
+    return [part.numpy() for part in nearest(h, k)]
+
+
+def test_spreading_is_the_closed_form():
+    h, labels = clouds()
+    cosines, indices = graph(h)
+    rows = np.array([0, 1, 2, 30])
+    found = spread(cosines, indices, rows, labels[rows].numpy(), exponent=3, memory=0.9)
+    w = np.zeros((len(h), len(h)))
+    np.put_along_axis(w, indices, cosines.clip(0) ** 3, axis=1)
+    w = np.maximum(w, w.T)
+    s = w / np.sqrt(np.outer(w.sum(0), w.sum(0)))
+    y = np.zeros((len(h), 10))
+    y[rows, labels[rows]] = 1
+    mass = np.linalg.solve(np.eye(len(h)) - 0.9 * s, y)[:, :3]
+    mass /= mass.sum(0)
+    np.testing.assert_allclose(found[:, :3], mass / mass.sum(1, keepdims=True), atol=1e-4)
+    assert found.sum(1) == pytest.approx(1) and found[:, 3:].max() < 1e-6
+
+
+def test_one_label_a_cloud_names_every_point():
+    h, labels = clouds()
+    found = spread(*graph(h), np.arange(3), labels[:3].numpy(), exponent=10, memory=0.99)
+    assert (found.argmax(1) == labels.numpy()).mean() > 0.95
+
+
+def test_the_surest_are_chosen_class_by_class():
+    shares = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.45, 0.55], [0.7, 0.3], [0.1, 0.9]])
+    assert surest(shares, 1.0).tolist() == [0, 1, 2, 3, 4, 5]
+    assert surest(shares, 0.67).tolist() == [0, 2, 4, 5]
+
+
+def pictures(n=60):
+    """Bars of three heights on noise, and which."""
+    images = torch.randint(0, 60, (n, 28, 28), generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(n) % 3
+    for image, label in zip(images, labels.tolist(), strict=True):
+        image[8 * label + 2 : 8 * label + 8] += 180
+    return images.to(torch.uint8), labels
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    encoder = Encoder(dropout_conv=0.5)
+    encoder(pictures()[0][:, None] / 255.0)
+    return encoder.train()
+
+
+def test_features_are_averaged_over_views_by_a_frozen_encoder(encoder):
+    images, _ = pictures()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    plain = averaged_features(encoder, images, Views(), 2, torch.float32)
+    torch.testing.assert_close(plain, features(encoder, images), rtol=1e-4, atol=1e-4)
+    turned = averaged_features(encoder, images, Views(rotation=20), 2, torch.float32)
+    assert not torch.allclose(turned, plain, atol=1e-2)
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def test_three_labels_teach_a_classifier(encoder):
+    images, labels = pictures()
+    pool = Pool(images, np.arange(3), *graph(features(encoder, images)))
+    values = {"exponent": 3, "memory": 0.99, "surest": 0.9, "taught_images": 50, "taught_l2": 0.001}
+    task = Task(0, images[:3], labels[:3], encoder, torch.float32, pool)
+    classifier, history = spread_probe(task, SimpleNamespace(**values))
+    called = classifier.head(features(encoder, images)).argmax(1)
+    assert history == {} and (called == labels).float().mean() > 0.95
+    again, _ = spread_probe(task, SimpleNamespace(**values))
+    assert torch.equal(classifier.head.weight, again.head.weight)
