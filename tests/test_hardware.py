@@ -7,7 +7,7 @@ import torch
 
 from simclr import hardware
 from simclr.errors import UserError
-from simclr.experiment import study
+from simclr.experiment import parallel
 
 XEON = "processor : 0\nmodel name\t: Some Xeon @ 2.0GHz\nflags\t: fpu avx2 avx512f {} amx_tile\n"
 
@@ -75,19 +75,19 @@ def test_one_thread_and_then_as_many_as_before():
 @pytest.fixture
 def host(monkeypatch, tmp_path):
     """Pretend to be on a machine with 8 cores and 64 GiB; `host` holds a container's limits."""
-    monkeypatch.setattr(study, "cpu_count", lambda: 8)
+    monkeypatch.setattr(parallel, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**24}.get)
-    monkeypatch.setattr(study, "Path", lambda root, name: tmp_path / name)
+    monkeypatch.setattr(parallel, "Path", lambda root, name: tmp_path / name)
     return tmp_path
 
 
 def test_as_many_draws_at_a_time_as_there_are_cores_and_one_on_a_gpu(host, monkeypatch):
-    assert [study.workers("cpu", jobs) for jobs in (0, 1, 3, 10)] == [1, 1, 3, 8]
-    assert study.workers("cuda", 10) == study.workers("mps", 10) == 1
-    monkeypatch.setattr(study, "cpu_count", lambda: 3)
-    assert study.workers("cpu", 10) == 3
+    assert [parallel.workers("cpu", jobs) for jobs in (0, 1, 3, 10)] == [1, 1, 3, 8]
+    assert parallel.workers("cuda", 10) == parallel.workers("mps", 10) == 1
+    monkeypatch.setattr(parallel, "cpu_count", lambda: 3)
+    assert parallel.workers("cpu", 10) == 3
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}.get)
-    assert study.workers("cpu", 10) == 2  # 4 GiB
+    assert parallel.workers("cpu", 10) == 2  # 4 GiB
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_a_containers_memory_limits_draws_side_by_side(host, limits, expected):
     for name, text in limits.items():
         (host / name).parent.mkdir(exist_ok=True)
         (host / name).write_text(text)
-    assert study.workers("cpu", 10) == expected
+    assert parallel.workers("cpu", 10) == expected

@@ -11,7 +11,7 @@ import pytest
 from simclr import files
 from simclr.__main__ import main
 from simclr.errors import UserError
-from simclr.experiment import execute, session, study, verify
+from simclr.experiment import execute, session, verify
 from simclr.experiment.findings import Findings
 from simclr.experiment.stages import METHODS, PRETRAINED, STAGES
 from simclr.experiment.statistics import Estimate
@@ -123,12 +123,6 @@ def test_mistakes_are_one_line(arguments: list[str], says: str, capsys):
         main(arguments)
     said = capsys.readouterr().err
     assert end.value.code == 2 and says in said and said.startswith("error: ")
-
-
-def test_a_containers_memory_limits_the_draws(monkeypatch):
-    monkeypatch.setattr(study, "cpu_count", lambda: 8)
-    assert study.workers("cuda", 8) == 1
-    assert 1 <= study.workers("cpu", 3) <= 3
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the results of a study come to: its tables, and the few numbers that the prose quotes."""
+"""What the results of a study come to, as tables."""
 
 from functools import cached_property
 
@@ -7,13 +7,11 @@ import pandas as pd
 
 from simclr import data
 from simclr.errors import UserError
-from simclr.experiment import statistics
+from simclr.experiment import named, statistics
 from simclr.experiment.cache import Job
-from simclr.experiment.stages import METHODS, STAGES
+from simclr.experiment.stages import CONTROL, METHODS, STAGES
 from simclr.experiment.study import Run, Study
-from simclr.loss import chance_loss
 
-CONTROL = "baseline_augmented"
 PAIRS = [
     (CONTROL, "baseline"),
     ("probe", "probe_untrained"),
@@ -157,117 +155,8 @@ class Findings:
 
     @cached_property
     def numbers(self) -> dict[str, float | str]:
-        """The numbers that prose quotes, by name; what this stage does not know is left out.
-
-        A method's name alone is its mean accuracy with all labels, `_fewest` that with the fewest;
-        differences are in points. A single draw has no deviation, few draws have no interval: NaN.
-        """
-        common = self.study.params["common"]
-        numbers: dict[str, float | str] = {
-            "dataset": self.study.dataset.name,
-            "things": self.study.dataset.things,
-            "labels": max(common.n_labels),
-            "fewest": min(common.n_labels),
-            "balanced": common.balanced,
-            "draws": len(common.draws),
-            "seeds": len(self.study.seeds),
-            "test_images": common.test_images,
-            "curve_test_images": common.curve_test_images,
-            "unlabelled": self.study.params["pretrain"].unlabelled_images,
-            "confidence": f"{100 * self.confidence:g}%",
-        }
-        wanted = {self.stage, *STAGES[self.stage].reads}
-        if "pretrain" in wanted:
-            numbers |= _pretraining(self.pretraining, self.study.params["pretrain"].batch_size)
-        if "probe" in wanted:
-            for name in ("before", "after"):
-                numbers[f"neighbours_{name}"] = float(self.map[f"{name}_neighbours"])
-        if any(STAGES[name].methods for name in wanted):
-            for method in self.methods:
-                numbers |= self._of_method(method)
-            numbers |= self._differences()
-        if self.stage == "comparison":
-            numbers |= self._best()
-        return numbers
-
-    def _of_method(self, method: str) -> dict[str, float | str]:
-        rows = self.summary[self.summary.method == method].set_index("n_labels")
-        most, fewest = rows.loc[rows.index.max()], rows.loc[rows.index.min()]
-        seeds = statistics.grid(self.results, method, rows.index.max()).mean(axis=1)
-        fits = self.at_most_labels(self.results[self.results.method == method])
-        found = {
-            method: most["mean"],
-            f"{method}_sd": 100 * most.sd,
-            f"{method}_worst": most.worst,
-            f"{method}_fewest": fewest["mean"],
-            f"{method}_seed_gap": 100 * (seeds.max() - seeds.min()),
-            f"{method}_seconds": fits.seconds.mean(),
-        }
-        numbers = {name: float(value) for name, value in found.items()}
-        counts = self.counts(method).mean(0)
-        return numbers | {f"{method}_confusions": statistics.largest_confusions(counts, 3)}
-
-    def _differences(self) -> dict[str, float]:
-        """`a_over_b` with all labels and `_fewest`, each with `_low` and `_high`, in points; and up to how
-        many labels a's lead is beyond chance by Holm's correction."""
-        numbers: dict[str, float] = {}
-        for (a, b), rows in self.differences.groupby(["a", "b"]):
-            name = f"{a}_over_{b}".replace(CONTROL, "control")
-            for end, row in (("", rows.iloc[-1]), ("_fewest", rows.iloc[0])):
-                parts = {"": row.difference, "_low": row.low, "_high": row.high}
-                numbers |= {name + end + part: 100 * float(x) for part, x in parts.items()}
-            clear = rows[(rows.p_holm < 1 - self.confidence) & (rows.difference > 0)].n_labels
-            numbers[f"{name}_up_to"] = int(clear.max()) if len(clear) else 0
-        return numbers
-
-    def _best(self) -> dict[str, float | str]:
-        """The best method, and with how few labels others do as well as the baseline with all."""
-        most = self.at_most_labels(self.summary).set_index("method")["mean"]
-        best = str(most.idxmax())
-        recalls = self.classes[self.classes.method == best].sort_values("recall")
-        numbers: dict[str, float | str] = {
-            "best": best,
-            "best_spoken": METHODS[best].spoken,
-            "best_error": 100 * float(1 - most.max()),
-            "hardest_class": int(recalls.digit.iloc[0]),
-            "hardest_recall": float(recalls.recall.iloc[0]),
-        }
-        for method in ("probe", "spread", CONTROL):
-            rows = self.summary[self.summary.method == method]
-            enough = rows[rows["mean"] >= most["baseline"]].n_labels
-            name = f"{method}_matches_baseline".replace(CONTROL, "control")
-            numbers[name] = int(enough.min()) if len(enough) else np.nan
-        return numbers
-
-
-def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:
-    """What the prose quotes of pre-training, means over seeds; gaps are the largest of any seed.
-
-    `pretrain_minutes` is the median epoch's time times the epochs: an interruption does not count.
-    """
-    trained, before = history[history.epoch > 0], history[history.epoch == 0]
-    last, first = trained[trained.epoch == trained.epoch.max()], trained[trained.epoch == 1]
-    gaps = (trained.train_loss - trained.validation_loss).abs()
-    later = gaps[trained.epoch > 1]
-    lowest = trained.groupby("seed").validation_loss.min().mean()
-    found = {
-        "epochs": trained.epoch.max(),
-        "chance": chance_loss(batch_size),
-        "loss_first": first.train_loss.mean(),
-        "loss_last": last.train_loss.mean(),
-        "validation_first": first.validation_loss.mean(),
-        "validation_last": last.validation_loss.mean(),
-        "validation_rise": last.validation_loss.mean() - lowest,
-        "gap": gaps.max(),
-        "gap_later": later.max(),
-        "gap_last": (last.train_loss - last.validation_loss).abs().max(),
-        "alignment_last": last.alignment.mean(),
-        "uniformity_first": before.uniformity.mean(),
-        "uniformity_last": last.uniformity.mean(),
-        "minutes": trained.seconds.median() * trained.epoch.max() / 60,
-        "speed": trained.views_per_second.median(),
-    }
-    return {f"pretrain_{name}": float(value) for name, value in found.items()}
+        """The numbers that prose quotes, by name; what this stage does not know is left out."""
+        return named.numbers(self)
 
 
 def _done(study: Study, job: Job) -> Job:

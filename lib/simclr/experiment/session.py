@@ -7,8 +7,9 @@ from simclr import files
 from simclr.errors import UserError
 from simclr.experiment import params
 from simclr.experiment.cache import Job
+from simclr.experiment.parallel import workers
 from simclr.experiment.stages import METHODS
-from simclr.experiment.study import Study, workers
+from simclr.experiment.study import Study
 
 FORWARD = 1 / 3  # of a training step's arithmetic
 SMALL = 25  # images in a batch where labels are few

@@ -6,7 +6,7 @@ Functions are named as text, so that this module is quick to import.
 
 from dataclasses import dataclass
 
-from simclr.experiment import params
+from simclr.experiment import sections
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Stage:
     """
 
     name: str
-    params: type[params.Section]
+    params: type[sections.Section]
     reads: tuple[str, ...] = ()
     encoder: str = ""
 
@@ -60,20 +60,23 @@ class Stage:
 PRETRAINED = "simclr.pretrain:pretrained"
 UNTRAINED = "simclr.pretrain:untrained"
 PROBE = "simclr.probe:probe"
+CONTROL = "baseline_augmented"  # what pre-training is measured against
 
 _STAGES = (
-    Stage("baseline", params.Baseline),
-    Stage("pretrain", params.Pretrain, encoder=PRETRAINED),
-    Stage("probe", params.Probe, ("pretrain",)),
-    Stage("finetune", params.Finetune, ("pretrain",)),
-    Stage("spread", params.Spread, ("pretrain", "probe")),
-    Stage("comparison", params.Comparison, ("baseline", "pretrain", "probe", "finetune", "spread")),
+    Stage("baseline", sections.Baseline),
+    Stage("pretrain", sections.Pretrain, encoder=PRETRAINED),
+    Stage("probe", sections.Probe, ("pretrain",)),
+    Stage("finetune", sections.Finetune, ("pretrain",)),
+    Stage("spread", sections.Spread, ("pretrain", "probe")),
+    Stage(
+        "comparison", sections.Comparison, ("baseline", "pretrain", "probe", "finetune", "spread")
+    ),
 )
 # fmt: off
 _METHODS = (
     Method("baseline", "Baseline", "the baseline", "#5F5F5F",
            "baseline", "simclr.supervised:baseline", steps="steps"),
-    Method("baseline_augmented", "Baseline + augmentation", "the augmented control", "#CC6600",
+    Method(CONTROL, "Baseline + augmentation", "the augmented control", "#CC6600",
            "baseline", "simclr.supervised:baseline_augmented", steps="augmented_steps"),
     Method("probe_untrained", "Probe, untrained encoder", "the probe of the untrained encoder",
            "#A3155B", "probe", PROBE, UNTRAINED),
@@ -87,4 +90,4 @@ _METHODS = (
 # fmt: on
 STAGES = {stage.name: stage for stage in _STAGES}
 METHODS = {method.key: method for method in _METHODS}
-SECTIONS = {"common": params.Common} | {stage.name: stage.params for stage in _STAGES}
+SECTIONS = {"common": sections.Common} | {stage.name: stage.params for stage in _STAGES}

@@ -1,18 +1,17 @@
 """A study: one profile, variant and set of changes; what it trains, and the results of that."""
 
 import importlib.metadata
-import os
-import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
 
 from simclr import fetch, files
 from simclr.experiment import cache, params, provenance
+from simclr.experiment.parallel import side_by_side
+from simclr.experiment.sections import Augmentation
 from simclr.experiment.stages import METHODS, PRETRAINED, SECTIONS, STAGES, UNTRAINED, Method
 
 
@@ -144,7 +143,7 @@ class Study:
     def graph(self, encoder: cache.Job) -> cache.Job:
         """The job that links every image of the pool to its neighbours."""
         values = self.params["spread"]
-        views = {name: getattr(values, name) for name in params.Augmentation.model_fields}
+        views = {name: getattr(values, name) for name in Augmentation.model_fields}
         inputs = {"views": views, "rounds": values.views, "neighbours": values.neighbours}
         return cache.Job(
             kind="graph",
@@ -199,13 +198,7 @@ class Study:
         for job in others:
             if job.key in read:
                 cache.make(job, record, progress)
-        at_once = workers(self.environment["device"], len(classifiers))
-        run = Parallel(at_once, return_as="generator_unordered", pre_dispatch=at_once)
-        clock = Countdown(len(classifiers), at_once)
-        if classifiers:
-            progress(clock.text(0, classifiers[0].kind))
-        for done, kind in enumerate(run(delayed(_make)(job, record) for job in classifiers), 1):
-            progress(clock.text(done, kind))
+        side_by_side(classifiers, record, self.environment["device"], progress)
         for job in others:
             cache.make(job, record, progress)
 
@@ -223,36 +216,3 @@ class Study:
         words += [f"PROFILE={self.profile}"] * (self.profile != "full")
         words += [f"VARIANT={self.variant}"] * (self.variant != params.SOURCE)
         return f"`{' '.join(words)}`"
-
-
-def _make(job: cache.Job, record: Mapping) -> str:
-    cache.make(job, record)
-    return job.kind
-
-
-def workers(device: str, jobs: int) -> int:
-    """How many classifiers to train at a time: a core and 2 GiB each; one on a GPU."""
-    if device != "cpu":
-        return 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # a container's, cgroup 2 and 1
-        limit = Path("/sys/fs/cgroup", file)
-        if limit.exists() and limit.read_text().strip().isdigit():
-            memory = min(memory, int(limit.read_text()))
-    cores = cpu_count()  # joblib's, which knows a container's quota
-    return max(1, min(jobs, cores, memory // 2**31))
-
-
-class Countdown:
-    """The live line of trainings that run side by side."""
-
-    def __init__(self, total: int, at_once: int) -> None:
-        self._start, self._total, self._at_once = time.perf_counter(), total, at_once
-
-    def text(self, done: int, kind: str) -> str:
-        """What has been done, and about how long the rest takes."""
-        line = f"{kind}  {done}/{self._total} classifiers, {self._at_once} at a time"
-        if not done:
-            return line
-        left = (time.perf_counter() - self._start) / done * (self._total - done)
-        return f"{line}  {left / 60:.0f} min left"

@@ -14,7 +14,8 @@ import torchinfo
 from scipy import stats
 
 from simclr.experiment import statistics
-from simclr.experiment.findings import CONTROL, Findings
+from simclr.experiment.findings import Findings
+from simclr.experiment.stages import CONTROL
 from simclr.experiment.statistics import Estimate
 from simclr.model import Classifier, Encoder
 

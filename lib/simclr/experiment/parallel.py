@@ -1,0 +1,49 @@
+"""Trains classifiers side by side, a core each: small batches use several cores badly."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from joblib import Parallel, cpu_count, delayed
+
+from simclr.experiment import cache
+
+
+def side_by_side(
+    jobs: Sequence[cache.Job],
+    record: Mapping[str, object],
+    device: str,
+    progress: Callable[[str], None],
+) -> None:
+    """Do the jobs, as many at a time as there are workers.
+
+    Args:
+        record: what to write down about each, see `cache.make`.
+        progress: called with a line of text after each.
+    """
+    at_once = workers(device, len(jobs))
+    run = Parallel(at_once, return_as="generator_unordered", pre_dispatch=at_once)
+    start = time.perf_counter()
+    for done, kind in enumerate(run(delayed(_make)(job, record) for job in jobs), 1):
+        left = (time.perf_counter() - start) / done * (len(jobs) - done) / 60
+        count = f"{done}/{len(jobs)} classifiers, {at_once} at a time"
+        progress(f"{kind}  {count}  {left:.0f} min left")
+
+
+def _make(job: cache.Job, record: Mapping[str, object]) -> str:
+    cache.make(job, record)
+    return job.kind
+
+
+def workers(device: str, jobs: int) -> int:
+    """How many classifiers to train at a time: a core and 2 GiB each; one on a GPU."""
+    if device != "cpu":
+        return 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # a container's, cgroup 2 and 1
+        limit = Path("/sys/fs/cgroup", file)
+        if limit.exists() and limit.read_text().strip().isdigit():
+            memory = min(memory, int(limit.read_text()))
+    cores = cpu_count()  # joblib's, which knows a container's quota
+    return max(1, min(jobs, cores, memory // 2**31))

@@ -1,0 +1,146 @@
+"""The parameters of each section of params/*.yaml, with the values that they may have."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simclr import files
+from simclr.fetch import DATASETS
+
+Count = Annotated[int, Field(ge=1, le=10_000)]
+Steps = Annotated[int, Field(ge=1, le=100_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Values of one section. Types are strict: no text where a number belongs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @property
+    def hash(self) -> str:
+        """Hexadecimal digits that stand for these values."""
+        return files.digest(self.model_dump(mode="json"))
+
+
+class Common(Section):
+    """What all stages share."""
+
+    dataset: Literal[*DATASETS]
+    data_dir: str
+    balanced: bool
+    draws: Annotated[list[Annotated[int, Field(ge=0, le=9999)]], Field(min_length=1)]
+    n_labels: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(min_length=1)]
+    test_images: Annotated[int, Field(ge=100, le=10_000)]
+    curve_test_images: Annotated[int, Field(ge=100, le=10_000)]
+    probe_l2: Annotated[float, Field(gt=0, le=1000)]
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "fp32", "bf16"]
+
+    @model_validator(mode="after")
+    def _lists(self) -> Self:
+        _increasing("draws", self.draws)
+        _increasing("n_labels", self.n_labels)
+        if self.curve_test_images > self.test_images:
+            raise ValueError(
+                f"curve_test_images: {self.curve_test_images} with test_images: {self.test_images}; "
+                "use as many or fewer"
+            )
+        odd = [n for n in self.n_labels if n % 10]
+        if self.balanced and odd:
+            raise ValueError(
+                f"n_labels: {odd[0]} with balanced draws; use multiples of 10, or balanced: false"
+            )
+        return self
+
+
+class Augmentation(Section):
+    """The views of training images, see `augment.Views`."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    crop_scale: Annotated[float, Field(gt=0, le=1)]
+    crop_aspect: Annotated[float, Field(ge=1, le=4)]
+    shear: Annotated[float, Field(ge=0, le=2)]
+
+
+class Training(Augmentation):
+    """What the stages share that train a network on few labels."""
+
+    seed: Seed
+    steps: Steps
+    batch_size: Annotated[int, Field(ge=2, le=1000)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    dropout_conv: Share
+    dropout_dense: Share
+
+
+class Baseline(Training):
+    augmented_steps: Steps
+    learning_rate: Rate
+
+
+class Pretrain(Augmentation):
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    unlabelled_images: Annotated[int, Field(ge=4, le=49_900)]
+    validation_images: Annotated[int, Field(ge=4, le=10_000)]
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2, le=16_384)]
+    temperature: Annotated[float, Field(ge=0.001, le=100)]
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    projection_hidden: Count
+    projection_size: Count
+    blur: Annotated[float, Field(ge=0, le=2)]
+    blur_least: Annotated[float, Field(gt=0, le=2)]
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Self:
+        _increasing("seeds", self.seeds)
+        smaller = min(self.unlabelled_images, self.validation_images)
+        if self.batch_size > smaller:
+            raise ValueError(
+                f"batch_size: {self.batch_size} with only {smaller} images; use {smaller} or less"
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs} with epochs: {self.epochs}; use less"
+            )
+        if 0 < self.blur < self.blur_least:
+            raise ValueError(
+                f"blur: {self.blur} is below blur_least: {self.blur_least}; use as much or more, "
+                "or 0 for none"
+            )
+        return self
+
+
+class Probe(Section):
+    map_images: Annotated[int, Field(ge=100, le=10_000)]
+
+
+class Finetune(Training):
+    encoder_learning_rate: Annotated[float, Field(ge=0, le=1)]
+    head_learning_rate: Rate
+    update_norm: bool
+
+
+class Spread(Augmentation):
+    views: Annotated[int, Field(ge=1, le=100)]
+    neighbours: Annotated[int, Field(ge=1, le=1000)]
+    exponent: Annotated[float, Field(ge=0, le=1000)]
+    memory: Share
+    surest: Annotated[float, Field(gt=0, le=1)]
+    taught_images: Annotated[int, Field(ge=10, le=50_000)]
+    taught_l2: Annotated[float, Field(gt=0, le=1000)]
+
+
+class Comparison(Section):
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    mistakes: Annotated[int, Field(ge=1, le=100)]
+
+
+def _increasing(name: str, values: list[int]) -> None:
+    if values != sorted(set(values)):
+        raise ValueError(f"{name}: {values} must increase, without repeats")
