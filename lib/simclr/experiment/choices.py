@@ -7,7 +7,7 @@ from simclr.experiment.stages import METHODS
 
 FILE = files.PARAMS / "choices.csv"
 SPREAD_FILE = files.PARAMS / "choices_spread.csv"
-SPREAD = ["views", "exponent", "memory", "surest", "taught_l2"]
+SPREAD = ["exponent", "memory"]
 
 
 def table() -> pd.DataFrame:

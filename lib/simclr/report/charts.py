@@ -102,7 +102,7 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
         middle = 100 * np.array([pair.difference, pair.low, pair.high])
         text = style.written(middle[0], "+.1f")
         _dots(ax, row, 100 * np.asarray(pair.values), middle, style.colour(pair.a), text)
-    ax.set_xlabel("Test accuracy, first less second (percentage points)")
+    ax.set_xlabel("Test accuracy, first minus second (percentage points)")
     return fig
 
 
