@@ -84,12 +84,13 @@ def training_history(history: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """Training loss (log scale) and accuracy over optimiser steps: thin line a run, thick the mean.
 
     The columns are method, draw, step (at the end of an epoch), loss and accuracy (a fraction);
-    where there is a column pretrain_seed, a run is a seed and a draw.
+    where there is a column pretrain_seed, a run is a seed and a draw. Of long trainings, a point is
+    the mean over several epochs, as the losses of single ones jump.
     """
     fig, (left, right) = style.panels(2.5, columns=2)
     for ax, column in ((left, "loss"), (right, "accuracy")):
         for method in style.in_order(set(methods) & set(history.method)):
-            rows, c = history[history.method == method], style.colour(method)
+            rows, c = _thinned(history[history.method == method]), style.colour(method)
             _runs(ax, rows, "step", column, style.name(method), color=c)
     left.set(ylabel="Training loss", yscale="log")
     low, high = left.get_ylim()
@@ -101,6 +102,17 @@ def training_history(history: pd.DataFrame, methods: Sequence[str]) -> Figure:
     words |= {"handlelength": 0, "handletextpad": 0, "borderpad": 0, "borderaxespad": 0}
     left.legend(loc="lower left", bbox_to_anchor=(0, 1.04), ncols=9, markerscale=0, **words)
     return fig
+
+
+def _thinned(history: pd.DataFrame, points: int = 40) -> pd.DataFrame:
+    """At most so many points a run, each the mean over the epochs up to its step."""
+    length = max(1, history.step.nunique() // points)
+    steps = np.sort(history.step.unique())
+    last = np.arange(len(steps)) // length * length + length - 1
+    ends = dict(zip(steps, steps[last.clip(max=len(steps) - 1)], strict=True))
+    runs = [column for column in RUN if column in history]
+    shown = history.assign(step=history.step.map(ends)).groupby([*runs, "step"], dropna=False)
+    return shown[["loss", "accuracy"]].mean().reset_index()
 
 
 @style.styled
