@@ -1,5 +1,6 @@
 """What a notebook opens with: its study, and one line that says what it will do and for how long."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
@@ -11,6 +12,7 @@ from simclr.experiment.parallel import workers
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 
+POOL = 50_000  # images that a graph links
 FORWARD = 1 / 3  # of a training step's arithmetic
 SMALL = 25  # images in a batch where labels are few
 
@@ -71,16 +73,21 @@ def minutes(jobs: Sequence[Job], at_once: int) -> float:
         at_once: how many classifiers are trained side by side, a thread each.
     """
     where = jobs[0].inputs["device"], jobs[0].inputs["precision"]
-    encoders = sum(_work(job) for job in jobs if "train" in job.inputs)
-    draws = sum(_work(job) for job in jobs if "method" in job.inputs)
-    seconds = encoders and encoders / _images_per_second(*where, batch=256)
-    seconds += draws and draws / (at_once * _images_per_second(*where, batch=SMALL, threads=1))
+    classifiers = sum(_work(job) for job in jobs if "method" in job.inputs)
+    others = sum(_work(job) for job in jobs if "method" not in job.inputs)
+    seconds = others and others / _images_per_second(*where, batch=256)
+    if classifiers:
+        seconds += classifiers / (at_once * _images_per_second(*where, batch=SMALL, threads=1))
     return seconds / 60
 
 
 def _work(job: Job) -> float:
     """Images through forward and backward pass that a job amounts to."""
-    inputs, values = job.inputs, job.inputs["params"]
+    inputs, values = job.inputs, job.inputs.get("params", {})
+    if job.kind == "map":
+        return 0
+    if job.kind == "graph":  # to find the neighbours costs about as much as two views of the pool
+        return (inputs["rounds"] + 2) * POOL * FORWARD
     if "train" in inputs:
         epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
         return values["epochs"] * epoch if job.kind == "pretrained" else 0
@@ -89,24 +96,30 @@ def _work(job: Job) -> float:
 
 
 @cache
-def _images_per_second(device: str, precision: str, batch: int, threads: int | None = None):
+def _images_per_second(
+    device: str, precision: str, batch: int, threads: int | None = None
+) -> float:
     """Speed of a training step, measured for about a second; all threads if not told otherwise."""
     import torch
-    from torch.utils.benchmark import Timer
 
     from simclr import augment, hardware, model
 
     where, dtype = hardware.pick(device, precision)
+    all_threads = torch.get_num_threads()
+    torch.set_num_threads(threads or all_threads)
     network = model.Classifier(model.Encoder()).to(where, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), fused=True)
     images = augment.to_float(torch.zeros(batch, 28, 28, dtype=torch.uint8, device=where))
-
-    def step() -> None:
+    start, steps = time.perf_counter(), -1  # the first step, which also allocates, is not counted
+    while steps < 1 or time.perf_counter() - start < 1.0:
         with hardware.autocast(where, dtype):
             logits = network(images)
         logits.square().mean().backward()
         optimiser.step()
-
-    step()  # the first one allocates
-    timer = Timer("step()", globals={"step": step}, num_threads=threads or torch.get_num_threads())
-    return batch / timer.blocked_autorange(min_run_time=1).median
+        float(logits.detach()[0, 0])  # waits for the device
+        steps += 1
+        if steps == 0:
+            start = time.perf_counter()
+    seconds = time.perf_counter() - start
+    torch.set_num_threads(all_threads)
+    return steps * batch / seconds
