@@ -32,19 +32,15 @@ def pretrained(
 ) -> tuple[Encoder, pd.DataFrame]:
     """Train encoder and projection head on unlabelled images (Chen et al. 2020, algorithm 1).
 
-    A checkpoint is written after each epoch, in one step; a run killed at any moment and started
-    again ends with the same weights as one that was not, since each epoch's randomness depends on
-    the seed and the epoch's number alone.
+    A run that is killed and started again ends with the same weights as one that was not: a checkpoint
+    is written after each epoch, whose randomness depends on the seed and its number alone.
 
     Args:
         images: (N, 28, 28) uint8, on the device to train on; an epoch visits each once, the last
             partial batch left out.
         validation: (M, 28, 28) uint8, for the validation loss only.
-        params: section `pretrain` of the parameters.
-        seed: of weights, order and views.
-        dtype: of the network's arithmetic.
+        params: section `pretrain` of the parameters; `seed` is of weights, order and views.
         checkpoint: file to write and, where it exists, to go on from.
-        progress: called with one line of text as the work goes on.
 
     Returns:
         The encoder in eval mode, and the history with a row an epoch: epoch (0 = before training),
