@@ -75,6 +75,8 @@ setup: $(INSTALLED) ## make .venv from requirements.lock and install lib/simclr 
 # ---- Notebooks and report ------------------------------------------------------------------------
 data: $(INSTALLED) ## get the data set and check it
 	$(PY) -m simclr data $(ARGS)
+train: $(INSTALLED) ## train all that the report needs and execute nothing; see README.md
+	$(PY) -m simclr train $(ARGS)
 plan: $(INSTALLED) ## say what `make report` would do and about how long it takes
 	@$(PY) -m simclr plan $(ARGS)
 # The target `stage` executes notebooks/NN_stage.ipynb to $(R)/NN_stage.ipynb. Python writes that file
@@ -121,4 +123,4 @@ clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained 
 distclean: ## remove all that is not in git: runs/, data/, .venv and caches
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
-.PHONY: $(STAGES) help setup data plan report html pdf verify lab test lint format lock clean distclean always
+.PHONY: $(STAGES) help setup data train plan report html pdf verify lab test lint format lock clean distclean always

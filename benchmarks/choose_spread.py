@@ -15,7 +15,6 @@ from joblib import Parallel, cpu_count, delayed
 
 from simclr import data, draws, hardware, spread, weights
 from simclr.experiment import cache, choices, provenance
-from simclr.experiment.stages import PRETRAINED
 from simclr.experiment.study import Study
 from simclr.model import predict
 
@@ -25,7 +24,7 @@ TRIED = [{"exponent": 3.0}, {"exponent": 10.0}, {"exponent": 20.0}, {"memory": 0
 
 def graph_of(study: Study) -> cache.Job:
     """The graph by the encoder of the first seed, made where it is not there."""
-    job = study.graph(study.encoder(PRETRAINED, study.seeds[0]))
+    job = study.graph(study.encoder("pretrained", study.seeds("pretrained")[0]))
     cache.make(job, provenance.here(study.environment["device"]))
     return job
 

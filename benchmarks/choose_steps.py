@@ -14,7 +14,6 @@ from joblib import Parallel, cpu_count, delayed
 
 from simclr import data, draws, hardware, supervised, weights
 from simclr.experiment import choices
-from simclr.experiment.stages import PRETRAINED
 from simclr.experiment.study import Study
 from simclr.model import predict
 
@@ -44,7 +43,7 @@ def measure(study: Study, method: str, rate: float, steps: int, n: int, draw: in
     pool = data.labels(study.data, "pool")
     rows = data.draw(pool.numpy(), study.dataset.number, draw)[:n]
     images, truth = (part(study.data, "validation")[:IMAGES] for part in (data.images, data.labels))
-    encoder = study.encoder(PRETRAINED, study.seeds[0]).file("encoder.safetensors")
+    encoder = study.encoder("pretrained", study.seeds("pretrained")[0]).file("encoder.safetensors")
     start = weights.load_encoder(encoder) if method == "finetune" else None
     task = draws.Task(draw, data.images(study.data, "pool")[rows], pool[rows], start, dtype)
     values = SimpleNamespace(**params, probe_l2=study.params["common"].probe_l2)

@@ -126,3 +126,28 @@ def test_pixels_become_floats_between_0_and_1():
     out = to_float(pixels)
     assert out.shape == (1, 1, 2, 2) and out.dtype == torch.float32
     torch.testing.assert_close(out.flatten(), torch.tensor([0, 0.2, 0.4, 1]))
+
+
+def test_half_of_the_images_are_mirrored_and_nothing_else_happens_to_them():
+    images = torch.rand(400, 1, 8, 8)
+    out = Views(flip=True)(images, generator())
+    same = torch.isclose(out, images, atol=1e-5).all((1, 2, 3))
+    mirrored = torch.isclose(out, images.flip(3), atol=1e-5).all((1, 2, 3))
+    assert (same ^ mirrored).all() and 140 < mirrored.sum() < 260
+
+
+def test_brightness_keeps_black_order_and_range():
+    ramp = torch.linspace(0, 1, 64).view(1, 1, 8, 8).repeat(50, 1, 1, 1)
+    out = Views(brightness=0.4)(ramp, generator())
+    assert out.min() >= 0 and out.max() <= 1 and (out[:, 0, 0, 0] == 0).all()
+    assert (out.flatten(1).diff(dim=1) >= -1e-4).all()
+    assert out[:, 0, 4, 4].std() > 0.05
+
+
+def test_a_square_no_larger_than_asked_is_erased():
+    out = Views(erase=0.5)(torch.ones(300, 1, 28, 28), generator())
+    black = out[:, 0] == 0
+    rows, columns = black.any(2).sum(1), black.any(1).sum(1)
+    assert max(rows.max(), columns.max()) <= 14
+    assert (black.flatten(1).sum(1) == rows * columns).all()  # a rectangle
+    assert black.any() and black.float().mean() < 0.25

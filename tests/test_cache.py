@@ -196,8 +196,8 @@ def test_what_draws_and_sums_up_retrains_nothing(monkeypatch, tmp_path):
                 shaping.setdefault(run, set()).add(name)
         file.write_text(text)
     both = {"augment", "data", "errors", "hardware", "model", "weights"}
-    assert shaping["encode"] == both | {"experiment/encode", "pretrain", "loss"}
-    assert shaping["measure"] == both | {"experiment/measure", "draws", "probe"}
+    assert shaping["encode"] == both | {"experiment/encode", "pretrain", "neighbours", "loss"}
+    assert shaping["measure"] == both | {"experiment/measure", "draws", "choose", "probe"}
 
 
 def test_every_import_is_one_that_the_digest_follows():

@@ -88,7 +88,7 @@ def make_notebooks(folder: Path) -> list[Path]:
         text("As shown in [@fig-curve; @fig-last] and by @chen2020simclr, see @sec-machine."),
         text("# Settings {.appendix #sec-settings}\n\n## Machine {#sec-machine}\n\n# Data\n\nEnd."),
     ]
-    books = [folder / "01_baseline.ipynb", folder / "06_comparison.ipynb"]
+    books = [folder / "01_baseline.ipynb", folder / "07_comparison.ipynb"]
     for file, cells in zip(books, [first, last], strict=True):
         nbformat.write(new_notebook(cells=cells), file)
     return books

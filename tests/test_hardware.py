@@ -81,9 +81,12 @@ def host(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_as_many_draws_at_a_time_as_there_are_cores_and_one_on_a_gpu(host, monkeypatch):
+def test_as_many_draws_at_a_time_as_there_are_cores_and_fewer_on_a_gpu(host, monkeypatch):
     assert [parallel.workers("cpu", jobs) for jobs in (0, 1, 3, 10)] == [1, 1, 3, 8]
-    assert parallel.workers("cuda", 10) == parallel.workers("mps", 10) == 1
+    assert parallel.workers("mps", 10) == 1
+    monkeypatch.setattr(parallel, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**25}.get)
+    assert parallel.workers("cuda", 100) == parallel.ON_A_GPU
     monkeypatch.setattr(parallel, "cpu_count", lambda: 3)
     assert parallel.workers("cpu", 10) == 3
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}.get)

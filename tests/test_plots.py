@@ -183,10 +183,15 @@ def test_same_bytes_every_time_whatever_the_callers_style(function):
 # ---- colours and helpers -------------------------------------------------------------------------
 
 
-def test_colours_carry_text_and_are_distinct():
-    shades = [method.colour for method in METHODS.values()]
-    assert len(set(shades)) == len(shades)
-    for shade in shades:  # WCAG contrast against white
+def test_colours_carry_text_and_are_distinct_where_they_stand_together():
+    shades = {method.key: method.colour for method in METHODS.values()}
+    overview = [method.key for method in METHODS.values() if method.overview]
+    for together in (
+        [*overview, "spread_neighbours"],
+        ["spread", "spread_neighbours", "spread_chosen"],
+    ):
+        assert len({shades[key] for key in together}) == len(together)
+    for shade in shades.values():  # WCAG contrast against white
         parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(shade)]
         assert 1.05 / (np.dot(parts, [0.2126, 0.7152, 0.0722]) + 0.05) > 3.5
 

@@ -26,6 +26,7 @@ PLAIN = {"epochs": 3, "batch_size": BATCH, "temperature": 0.5, "learning_rate": 
 PLAIN |= {"weight_decay": 0.000001, "warmup_epochs": 1.0, "projection_hidden": 32}
 PLAIN |= {"projection_size": 16, "rotation": 45.0, "crop_scale": 0.5, "crop_aspect": 1.333}
 PLAIN |= {"shear": 0.0, "blur": 2.0, "blur_least": 0.1}
+PLAIN |= {"flip": False, "brightness": 0.0, "erase": 0.0, "nearest": 0}
 
 
 def settings(**changes):
@@ -209,7 +210,7 @@ def job(folder):
     sizes = {"unlabelled_images": IMAGES, "validation_images": BATCH}
     inputs |= {"params": PLAIN | sizes, "balanced": True}
     (folder / "result").mkdir()
-    return SimpleNamespace(inputs=inputs, data=folder, folder=folder / "result")
+    return SimpleNamespace(inputs=inputs, reads={}, data=folder, folder=folder / "result")
 
 
 def test_a_job_reads_no_label_and_leaves_encoder_and_history(straight, tmp_path):
@@ -238,3 +239,28 @@ def test_a_job_that_is_interrupted_goes_on_and_ends_with_the_same_weights(straig
 def test_a_finished_checkpoint_is_not_trained_further(straight):
     again = run(straight[1], progress=lambda text: pytest.fail(f"trained again: {text}"))
     assert_same(weights(again), weights(straight[0]))
+
+
+def test_with_neighbours_the_second_view_is_of_one_of_them():
+    """Images of one grey each, so that a view says of which image it is."""
+    images = (torch.arange(12, dtype=torch.uint8) * 20)[:, None, None].expand(-1, 28, 28)
+    partners = torch.stack([torch.arange(12).roll(-1), torch.arange(12).roll(-2)], dim=1)
+    seen = []
+    for epoch in range(8):
+        for batch in pretrain.two_views(images, Views(), 4, 0, epoch, partners):
+            first, second = (batch.mean((1, 2, 3)) * 255 / 20).round().long().chunk(2)
+            seen += ((second - first) % 12).tolist()
+    assert set(seen) == {1, 2}
+
+
+def test_neighbours_are_found_again_each_epoch_by_the_encoder_as_it_is(tmp_path, monkeypatch):
+    found = []
+
+    def nearest(h, k):
+        found.append(h.clone())
+        return real(h, k)
+
+    real = pretrain.nearest
+    monkeypatch.setattr(pretrain, "nearest", nearest)
+    run(tmp_path / "checkpoint.pt", epochs=2, nearest=3)
+    assert len(found) == 2 and not torch.equal(*found)

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from simclr.augment import Views
 from simclr.draws import Pool, Task
 from simclr.model import Encoder, features
-from simclr.spread import averaged_features, nearest, spread, spread_probe, surest
+from simclr.neighbours import averaged_features, nearest
+from simclr.spread import spread, spread_probe, surest
 
 
 def clouds(each=30, classes=3, size=8, seed=0):
@@ -23,7 +24,7 @@ def clouds(each=30, classes=3, size=8, seed=0):
 
 @pytest.mark.parametrize("block", [7, 2000])
 def test_the_nearest_are_those_with_the_largest_cosines_and_never_itself(monkeypatch, block):
-    monkeypatch.setattr("simclr.spread._BLOCK", block)
+    monkeypatch.setattr("simclr.neighbours._BLOCK", block)
     h, _ = clouds()
     z = F.normalize(h - h.mean(0), dim=1)
     similarity = (z @ z.T).fill_diagonal_(-2)

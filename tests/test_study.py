@@ -13,7 +13,7 @@ from simclr.__main__ import main
 from simclr.errors import UserError
 from simclr.experiment import execute, session, verify
 from simclr.experiment.findings import Findings
-from simclr.experiment.stages import METHODS, PRETRAINED, STAGES
+from simclr.experiment.stages import METHODS, STAGES
 from simclr.experiment.statistics import Estimate
 from simclr.experiment.study import Study
 from simclr.report import claims
@@ -94,15 +94,28 @@ def test_the_report_is_exported_and_agrees_with_itself_only(smoke: Study, tmp_pa
 def test_a_change_in_pre_training_chains_to_the_probe():
     changes = {"pretrain": {"temperature": 0.2}}
     plain, changed = Study("smoke"), Study("smoke", changes=changes)
-    encoder = changed.encoder(PRETRAINED, 0)
+    encoder = changed.encoder("pretrained", 0)
     probe = changed.measurement(METHODS["probe"], 10, 0, 0)
-    assert probe.reads["encoder"].key == encoder.key != plain.encoder(PRETRAINED, 0).key
+    assert probe.reads["encoder"].key == encoder.key != plain.encoder("pretrained", 0).key
     assert probe.key != plain.measurement(METHODS["probe"], 10, 0, 0).key
     baseline = METHODS["baseline"]
     assert (
         changed.measurement(baseline, 10, 0, None).key
         == plain.measurement(baseline, 10, 0, None).key
     )
+
+
+def test_results_of_another_machine_are_read_and_not_added_to(tmp_path):
+    """`make train` on a machine with a GPU, its runs/ copied to one without."""
+    here = Study("smoke", runs=tmp_path)
+    assert here.environment["device"] == here.machine["device"]
+    files.write_json(here.trained, {"device": "cuda", "precision": "bf16", "torch": "2.0"})
+    there = Study("smoke", runs=tmp_path)
+    assert there.environment["device"] == "cuda"
+    assert there.encoder("pretrained", 0).key != here.encoder("pretrained", 0).key
+    with pytest.raises(UserError, match=r"cuda, bf16, 2\.0.*make train PROFILE=smoke"):
+        there.train("baseline")
+    assert Study("quick", runs=tmp_path).environment == here.environment
 
 
 def test_nothing_built_is_one_line(tmp_path, monkeypatch):

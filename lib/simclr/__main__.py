@@ -1,6 +1,6 @@
 """What `make` calls.
 
-python -m simclr run STAGE | export html|pdf | plan | data | verify  --profile P --variant V
+python -m simclr run STAGE | export html|pdf | train | plan | data | verify  --profile P --variant V
 """
 
 import argparse
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simclr import fetch, files
 from simclr.errors import UserError
-from simclr.experiment import execute, params, session, verify
+from simclr.experiment import params, session
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
@@ -20,17 +20,23 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         study = Study(args.profile, args.variant)
         if args.command == "run":
+            from simclr.experiment import execute
+
             execute.run(study, args.stage)
         elif args.command == "export":
             from simclr.report import publish  # brings what draws, which the others do not need
 
             file = publish.report(study, args.kind)
             print(f"{files.shown(file)}  {file.stat().st_size / 1e6:.1f} MB")
+        elif args.command == "train":
+            train(study, args.stages)
         elif args.command == "plan":
             plan(study)
         elif args.command == "data":
             describe_data(study)
         else:
+            from simclr.experiment import verify
+
             raise SystemExit(verify.verify(study, args.against))
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
         print(f"error: {error}", file=sys.stderr)
@@ -38,6 +44,16 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def train(study: Study, stages: list[str]) -> None:
+    """Train what is missing without executing a notebook, for a machine that only computes."""
+    study.trained.unlink(missing_ok=True)
+    for stage in stages:
+        print(f"{stage}: {len(study.missing(stage))} to train", flush=True)
+        study.train(stage, lambda text: print(f"\r{text}", end="", flush=True))
+    files.write_json(study.trained, study.machine)
+    print(f"\ntrained; to make the report elsewhere, copy {files.shown(study.runs)}/ there")
 
 
 def plan(study: Study) -> None:
@@ -59,10 +75,12 @@ def describe_data(study: Study) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simclr", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("run", "export", "plan", "data", "verify"):
+    for name in ("run", "export", "train", "plan", "data", "verify"):
         command = commands.add_parser(name)
         if name == "run":
             command.add_argument("stage", choices=list(STAGES))
+        if name == "train":
+            command.add_argument("stages", nargs="*", default=list(STAGES))
         if name == "export":
             command.add_argument("kind", choices=["html", "pdf"])
         if name == "verify":

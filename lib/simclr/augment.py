@@ -1,8 +1,8 @@
-"""Random views of a batch of digits: every image draws its own parameters, all on the device.
+"""Random views of a batch of images: every image draws its own parameters, all on the device.
 
-Rotation, crop-and-resize and shear are composed into one affine map, so an image is resampled once;
-the Gaussian blur follows as two one-dimensional convolutions. Flips are left out because a mirrored
-digit is no digit, and colour distortion because there is no colour.
+Rotation, crop-and-resize, shear and flip are composed into one affine map, so an image is resampled
+once; the Gaussian blur follows as two one-dimensional convolutions. Colour distortion is left out
+because there is no colour. A mirrored digit is no digit: flips are for other things, as clothes.
 """
 
 import math
@@ -27,6 +27,10 @@ class Views:
         shear: largest horizontal shear, either way, as a slope.
         blur: largest sigma of the Gaussian blur, pixels; 0 for no blur.
         blur_least: smallest sigma.
+        flip: whether half of the images are mirrored, left to right.
+        brightness: largest change b of the grey values, multiplied by 1 - b to 1 + b and then raised to
+            the power exp(-b) to exp(b).
+        erase: largest side of a square that is painted black, as a share of the image's; 0 for none.
     """
 
     rotation: float = 0.0
@@ -35,6 +39,9 @@ class Views:
     shear: float = 0.0
     blur: float = 0.0
     blur_least: float = 0.1
+    flip: bool = False
+    brightness: float = 0.0
+    erase: float = 0.0
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Draw one view of each image.
@@ -51,7 +58,17 @@ class Views:
         out = F.grid_sample(images, grid, align_corners=False)
         if self.blur:
             out = gaussian_blur(out, _uniform(len(images), self.blur_least, self.blur, generator))
+        if self.brightness:
+            out = self._brightness(out, generator)
+        if self.erase:
+            out = erased(out, self.erase, generator)
         return out.contiguous(memory_format=torch.channels_last)
+
+    def _brightness(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        b, shape = self.brightness, (len(images), 1, 1, 1)
+        factor = _uniform(len(images), 1 - b, 1 + b, generator).view(shape)
+        power = _uniform(len(images), -b, b, generator).exp().view(shape)
+        return (images * factor).clamp(0, 1) ** power
 
     def affine(self, n: int, generator: torch.Generator) -> Tensor:
         """Maps from output to input coordinates, both in [-1, 1]: (n, 2, 3).
@@ -74,7 +91,10 @@ class Views:
         a, b = cos, cos * slope - sin
         c, d = sin, sin * slope + cos
         rows = [a * width, b * height, a * dx + b * dy, c * width, d * height, c * dx + d * dy]
-        return torch.stack(rows, dim=1).view(n, 2, 3)
+        theta = torch.stack(rows, dim=1).view(n, 2, 3)
+        if self.flip:
+            theta[:, 0] *= _uniform(n, -1, 1, generator).sign()[:, None]
+        return theta
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
@@ -93,6 +113,23 @@ def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
     columns = sum(kernel[:, t, None, None] * padded[:, t : t + height] for t in range(BLUR_TAPS))
     rows = sum(kernel[:, t, None, None] * columns[:, :, t : t + width] for t in range(BLUR_TAPS))
     return rows.unsqueeze(1)
+
+
+def erased(images: Tensor, largest: float, generator: torch.Generator) -> Tensor:
+    """Paint a square of each image black (Zhong et al. 2020, with the value 0).
+
+    Args:
+        images: (N, 1, S, S).
+        largest: longest side of a square, as a share of S; the shortest is 0.1, or `largest`. Centres
+            are uniform over the image, so a part of a square may lie outside.
+    """
+    n, size = len(images), images.shape[-1]
+    side = _uniform(n, min(0.1, largest), largest, generator)
+    place = torch.linspace(-1, 1, size, device=images.device)
+    x, y = (_uniform(n, -1, 1, generator) for _ in range(2))
+    inside_x = (place - x[:, None]).abs() < side[:, None]  # (N, S)
+    inside_y = (place - y[:, None]).abs() < side[:, None]
+    return images.masked_fill((inside_y[:, :, None] & inside_x[:, None, :])[:, None], 0)
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,8 @@ from simclr import hardware
 from simclr import loss as losses
 from simclr.augment import Views, to_float
 from simclr.errors import UserError
-from simclr.model import BATCH, Encoder, projection_head
+from simclr.model import BATCH, Encoder, features, projection_head
+from simclr.neighbours import nearest
 
 # The same validation views every epoch: the curve moves by learning alone.
 VALIDATION_SEED = 1_000_000
@@ -29,8 +31,12 @@ def pretrained(
     dtype: torch.dtype,
     checkpoint: Path,
     progress: Callable[[str], None] = lambda text: None,
+    start: Encoder | None = None,
 ) -> tuple[Encoder, pd.DataFrame]:
     """Train encoder and projection head on unlabelled images (Chen et al. 2020, algorithm 1).
+
+    With `params.nearest` the second view of a pair is not of the image itself but of one of its nearest
+    neighbours, found again each epoch by the encoder (in the manner of Dwibedi et al. 2021).
 
     A run that is killed and started again ends with the same weights as one that was not: a checkpoint
     is written after each epoch, whose randomness depends on the seed and its number alone.
@@ -41,6 +47,7 @@ def pretrained(
         validation: (M, 28, 28) uint8, for the validation loss only.
         params: section `pretrain` of the parameters; `seed` is of weights, order and views.
         checkpoint: file to write and, where it exists, to go on from.
+        start: the encoder to begin with, else one of random weights.
 
     Returns:
         The encoder in eval mode, and the history with a row an epoch: epoch (0 = before training),
@@ -53,7 +60,10 @@ def pretrained(
         raise UserError(
             f"batch_size: {params.batch_size} is more than the {len(images)} unlabelled images"
         )
-    network = new_network(params, seed).to(images.device, memory_format=torch.channels_last)
+    network = new_network(params, seed)
+    if start is not None:
+        network[0].load_state_dict(start.state_dict())
+    network.to(images.device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
@@ -103,8 +113,8 @@ def new_network(params, seed: int) -> nn.Sequential:
 
 def views_of(params) -> Views:
     """The views that pre-training draws."""
-    affine = params.rotation, params.crop_scale, params.crop_aspect, params.shear
-    return Views(*affine, params.blur, params.blur_least)
+    names = [field.name for field in fields(Views)]
+    return Views(**{name: getattr(params, name) for name in names})
 
 
 def learning_rate(params, step: int, steps: int) -> float:
@@ -143,15 +153,32 @@ def training_step(
 
 
 def two_views(
-    images: Tensor, views: Views, batch_size: int, seed: int, epoch: int
+    images: Tensor,
+    views: Views,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    partners: Tensor | None = None,
 ) -> Iterator[Tensor]:
-    """The batches of an epoch: (2N, 1, 28, 28), rows i and i + N two views of one image."""
+    """The batches of an epoch: (2N, 1, 28, 28), rows i and i + N a positive pair.
+
+    Args:
+        partners: (images, k) images of which one, at random, gives the second view; None for two views
+            of the same image.
+    """
     generator = torch.Generator(images.device).manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(images), generator=generator, device=images.device)
     full = len(order) // batch_size * batch_size  # the last partial batch is left out
     for rows in order[:full].split(batch_size):
-        batch = to_float(images[rows])
-        yield torch.cat([views(batch, generator), views(batch, generator)])
+        other = rows
+        if partners is not None:
+            shape = len(rows), 1
+            pick = torch.randint(
+                partners.shape[1], shape, generator=generator, device=images.device
+            )
+            other = partners[rows].gather(1, pick).squeeze(1)
+        pair = to_float(images[rows]), to_float(images[other])
+        yield torch.cat([views(each, generator) for each in pair])
 
 
 def _train(
@@ -166,9 +193,11 @@ def _train(
 ) -> dict[str, float]:
     """One epoch: the mean of its losses, the last learning rate, seconds and views a second."""
     start, steps = time.perf_counter(), len(images) // params.batch_size
-    total = torch.zeros((), device=images.device)
+    total, partners = torch.zeros((), device=images.device), None
+    if params.nearest:
+        partners = nearest(features(network[0], images, dtype), params.nearest)[1]
     network.train()
-    batches = two_views(images, views_of(params), params.batch_size, seed, epoch)
+    batches = two_views(images, views_of(params), params.batch_size, seed, epoch, partners)
     for step, batch in enumerate(batches):
         rate = learning_rate(params, (epoch - 1) * steps + step, steps)
         for group in optimiser.param_groups:

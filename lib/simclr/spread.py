@@ -2,64 +2,14 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy import sparse
 from scipy.sparse.linalg import cg
-from torch import Tensor
 
-from simclr import hardware
-from simclr.augment import Views, to_float
 from simclr.draws import History, Task
-from simclr.model import BATCH, Classifier, Encoder, features
+from simclr.model import Classifier, features
 from simclr.probe import fit_linear, joined
 
 CLASSES = 10
-_BLOCK = 2000  # images whose similarities to all others are in memory at a time
-
-
-@torch.no_grad()
-def averaged_features(
-    encoder: Encoder, images: Tensor, views: Views, rounds: int, dtype: torch.dtype
-) -> Tensor:
-    """Features averaged over random views, so that neighbours do not hang on how a digit stands.
-
-    Args:
-        images: (N, 28, 28) uint8.
-        rounds: views an image.
-
-    Returns:
-        (N, 512) fp32.
-    """
-    encoder.eval()
-    generator = torch.Generator(images.device).manual_seed(0)
-    out = []
-    for batch in images.split(BATCH):
-        total = 0
-        for _ in range(rounds):
-            with hardware.autocast(images.device, dtype):
-                total = total + encoder(views(to_float(batch), generator)).float()
-        out.append(total / rounds)
-    return torch.cat(out)
-
-
-def nearest(h: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest others of each point, by the cosine of the centred features, in blocks.
-
-    Args:
-        h: (N, D).
-
-    Returns:
-        Cosines (N, k), the largest first, and indices (N, k).
-    """
-    z = F.normalize(h - h.mean(0), dim=1)
-    cosines, indices = [], []
-    for start in range(0, len(z), _BLOCK):
-        similarity = z[start : start + _BLOCK] @ z.T  # (block, N)
-        similarity[:, start:].fill_diagonal_(-torch.inf)  # not itself
-        values, rows = similarity.topk(k, dim=1)
-        cosines.append(values)
-        indices.append(rows)
-    return torch.cat(cosines), torch.cat(indices)
 
 
 def spread(
@@ -116,22 +66,27 @@ def surest(shares: np.ndarray, share: float) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
+def graph_labels(task: Task, params) -> tuple[np.ndarray, np.ndarray]:
+    """The images of the pool whose spread labels are surest, sorted, and their labels.
+
+    The images that carry a label are among them, with that label.
+    """
+    pool, given = task.pool, task.labels.cpu().numpy()
+    shares = spread(pool.cosines, pool.indices, pool.rows, given, params.exponent, params.memory)
+    labels = shares.argmax(1)
+    labels[pool.rows] = given
+    rows = np.union1d(surest(shares, params.surest), pool.rows)
+    return rows, labels[rows]
+
+
 def spread_probe(task: Task, params) -> tuple[Classifier, History]:
     """The linear probe, taught by the images whose spread labels are surest.
 
     The graph holds no test image: what comes out is a classifier like any other.
     """
-    pool = task.pool
-    shares = spread(
-        pool.cosines,
-        pool.indices,
-        pool.rows,
-        task.labels.cpu().numpy(),
-        params.exponent,
-        params.memory,
-    )
-    rows = surest(shares, params.surest)
-    rows = np.random.default_rng(task.draw).permutation(rows)[: params.taught_images]
-    h = features(task.encoder, pool.images[rows], task.dtype)
-    labels = torch.from_numpy(shares[rows].argmax(1))
-    return joined(task.encoder, fit_linear(h, labels, params.taught_l2)), {}
+    rows, labels = graph_labels(task, params)
+    order = np.random.default_rng(task.draw).permutation(len(rows))[: params.taught_images]
+    h = features(task.encoder, task.pool.images[rows[order]], task.dtype)
+    return joined(
+        task.encoder, fit_linear(h, torch.from_numpy(labels[order]), params.taught_l2)
+    ), {}

@@ -1,5 +1,6 @@
-"""Training a classifier on few labels: baseline, control and fine-tuning share this one loop."""
+"""Training a classifier: baseline, control, fine-tuning and self-training share this one loop."""
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -24,16 +25,19 @@ class Recipe:
     """How a classifier is trained.
 
     Attributes:
-        steps: optimiser steps, the same with few labels as with many; the epoch begun last is finished.
+        steps: optimiser steps, the same with few labels as with many; the last epoch may be cut short.
         batch_size: upper bound; an epoch is cut into equal batches, so that no batch norm sees a
             batch of two or three images.
-        encoder_rate, head_rate: peak learning rates; both follow one cosine to 0.
+        encoder_rate, head_rate: peak learning rates; both follow one cosine to 0, after a linear
+            warm-up of `warmup` steps.
         weight_decay: decoupled (AdamW).
         views: how training images are augmented, None to leave them as they are.
         update_norm: False keeps batch norm in eval mode, with the statistics it came with; its scales
             and shifts are trained like any weight.
         seed: of order, views and dropout.
         dtype: of the network's arithmetic.
+        smoothing: share of every target that is spread over all classes (Szegedy et al. 2016).
+        average: decay of the running mean of all weights that is kept in the end; 0 keeps the last.
     """
 
     steps: int
@@ -45,6 +49,9 @@ class Recipe:
     update_norm: bool
     seed: int
     dtype: torch.dtype
+    warmup: int = 0
+    smoothing: float = 0.0
+    average: float = 0.0
 
 
 def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> History:
@@ -60,43 +67,70 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
     Raises:
         UserError: training diverged.
     """
-    device = images.device
-    generator = torch.Generator(device).manual_seed(recipe.seed + _ORDER)
+    generator = torch.Generator(images.device).manual_seed(recipe.seed + _ORDER)
     torch.manual_seed(recipe.seed + _DROPOUT)  # dropout draws from the global generator
-    model.to(device, memory_format=torch.channels_last)
-    x = to_float(images)
-    batches = min(-(-len(x) // recipe.batch_size), len(x) // 2)  # batch norm needs two images
+    model.to(images.device, memory_format=torch.channels_last)
+    mean = copy.deepcopy(model) if recipe.average else None
+    batches = min(-(-len(images) // recipe.batch_size), len(images) // 2)  # batch norm needs two
     epochs = -(-recipe.steps // batches)
-    parts = (model.encoder, recipe.encoder_rate), (model.head, recipe.head_rate)
-    groups = [{"params": part.parameters(), "lr": rate} for part, rate in parts]
-    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
+    optimiser, schedule = _optimiser(model, recipe)
     history: History = {"step": [], "loss": [], "accuracy": []}
     for epoch in range(1, epochs + 1):
         _training_mode(model, recipe.update_norm)
-        loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device)
-        order = torch.randperm(len(x), generator=generator, device=device)
-        for rows in order.tensor_split(batches):
-            batch = x[rows] if recipe.views is None else recipe.views(x[rows], generator)
+        sums, seen = torch.zeros(2, device=images.device), 0  # of losses, of right answers
+        order = torch.randperm(len(images), generator=generator, device=images.device)
+        left = recipe.steps - (epoch - 1) * batches
+        for rows in order.tensor_split(batches)[:left]:
+            batch, truth = to_float(images[rows]), labels[rows]
+            batch = batch if recipe.views is None else recipe.views(batch, generator)
             batch = batch.contiguous(memory_format=torch.channels_last)
-            with hardware.autocast(device, recipe.dtype):
+            with hardware.autocast(images.device, recipe.dtype):
                 logits = model(batch)
-            loss = F.cross_entropy(logits, labels[rows])
+            loss = F.cross_entropy(logits, truth, label_smoothing=recipe.smoothing)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-            loss_sum += loss.detach() * len(rows)
-            right += (logits.detach().argmax(1) == labels[rows]).sum()
-        values = epoch * batches, loss_sum.item() / len(x), right.item() / len(x)
-        for name, value in zip(history, values, strict=True):
-            history[name].append(value)
-        if not math.isfinite(values[1]):
+            if mean is not None:
+                _average(mean, model, recipe.average, schedule.last_epoch)
+            right = (logits.detach().argmax(1) == truth).sum()
+            sums, seen = sums + torch.stack([loss.detach() * len(rows), right]), seen + len(rows)
+        loss, accuracy = (sums / seen).tolist()
+        if not math.isfinite(loss):
             raise UserError(
-                f"the loss is {values[1]} in epoch {epoch}: training diverged; lower the learning "
+                f"the loss is {loss} in epoch {epoch}: training diverged; lower the learning "
                 f"rates ({recipe.encoder_rate:g} encoder, {recipe.head_rate:g} head)"
             )
+        for name, value in zip(history, (schedule.last_epoch, loss, accuracy), strict=True):
+            history[name].append(value)
+    if mean is not None:
+        model.load_state_dict(mean.state_dict())
     return history
+
+
+def _optimiser(model: Classifier, recipe: Recipe):
+    """AdamW and its schedule: linear warm-up times a cosine to 0."""
+    parts = (model.encoder, recipe.encoder_rate), (model.head, recipe.head_rate)
+    groups = [{"params": part.parameters(), "lr": rate} for part, rate in parts]
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
+
+    def rate(step: int) -> float:
+        return (
+            min(1, (step + 1) / max(1, recipe.warmup))
+            * (1 + math.cos(math.pi * step / recipe.steps))
+            / 2
+        )
+
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+
+
+@torch.no_grad()
+def _average(mean: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights and statistics towards the model's; a plain mean at first."""
+    share = 1 - min(decay, 1 - 1 / step)
+    for kept, value in zip(mean.state_dict().values(), model.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(value, share)
 
 
 def baseline(task: Task, params) -> tuple[Classifier, History]:
@@ -106,14 +140,14 @@ def baseline(task: Task, params) -> tuple[Classifier, History]:
 
 def baseline_augmented(task: Task, params) -> tuple[Classifier, History]:
     """The control: the same, with the labelled images augmented."""
-    return _from_scratch(task, params, params.augmented_steps, _views(params))
+    return _from_scratch(task, params, params.augmented_steps, views_of(params))
 
 
 def _from_scratch(task: Task, params, steps: int, views: Views | None):
     torch.manual_seed(_seed(task, params))
     model = Classifier(Encoder(params.dropout_conv, params.dropout_dense))
     rates = params.learning_rate, params.learning_rate
-    recipe = _recipe(task, params, steps, rates, views, update_norm=True)
+    recipe = recipe_for(task, params, steps, rates, views, update_norm=True)
     return model, train(model, task.images, task.labels, recipe)
 
 
@@ -129,18 +163,20 @@ def finetune(task: Task, params) -> tuple[Classifier, History]:
     h = features(encoder, task.images, task.dtype)
     model.head = fit_linear(h, task.labels, params.probe_l2)
     rates = params.encoder_learning_rate, params.head_learning_rate
-    recipe = _recipe(task, params, params.steps, rates, _views(params), params.update_norm)
+    recipe = recipe_for(task, params, params.steps, rates, views_of(params), params.update_norm)
     return model, train(model, task.images, task.labels, recipe)
 
 
-def _recipe(
+def recipe_for(
     task: Task,
     params,
     steps: int,
     rates: tuple[float, float],
     views: Views | None,
     update_norm: bool,
+    **more,
 ) -> Recipe:
+    """The recipe of a draw; `more` are fields of `Recipe` that have a default."""
     return Recipe(
         steps=steps,
         batch_size=params.batch_size,
@@ -151,11 +187,14 @@ def _recipe(
         update_norm=update_norm,
         seed=_seed(task, params),
         dtype=task.dtype,
+        **more,
     )
 
 
-def _views(params) -> Views:
-    return Views(params.rotation, params.crop_scale, params.crop_aspect, params.shear)
+def views_of(params) -> Views:
+    """The views that a section of the parameters describes."""
+    affine = params.rotation, params.crop_scale, params.crop_aspect, params.shear
+    return Views(*affine, flip=params.flip)
 
 
 def _seed(task: Task, params) -> int:

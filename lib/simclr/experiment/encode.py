@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 from simclr import data, hardware
-from simclr.weights import save_network
+from simclr.weights import load_encoder, save_network
 
 ENCODER, HISTORY = "encoder.safetensors", "history.csv"
 
@@ -19,9 +19,12 @@ def encode(job, progress: Callable[[str], None]) -> None:
     images = pool[: params.unlabelled_images].to(device)
     validation = data.images(job.data, "validation")[: params.validation_images].to(device)
     checkpoint = job.folder / "checkpoint.pt"
+    start = None
+    if "start" in job.reads:
+        start = load_encoder(job.reads["start"].file(ENCODER))
     train = pkgutil.resolve_name(inputs["train"])
     encoder, history = train(
-        images, validation, params, inputs["seed"], dtype, checkpoint, progress
+        images, validation, params, inputs["seed"], dtype, checkpoint, progress, start
     )
     history.to_csv(job.folder / HISTORY, index=False)
     save_network(job.folder / ENCODER, encoder)

@@ -9,7 +9,7 @@ from simclr import data
 from simclr.errors import UserError
 from simclr.experiment import named, statistics
 from simclr.experiment.cache import Job
-from simclr.experiment.stages import CONTROL, METHODS, STAGES
+from simclr.experiment.stages import CONTROL, METHODS
 from simclr.experiment.study import Run, Study
 
 PAIRS = [
@@ -21,6 +21,12 @@ PAIRS = [
     ("finetune", "probe"),
     ("spread", "probe"),
     ("spread", CONTROL),
+    ("probe_views", "probe"),
+    ("probe_neighbours", "probe_views"),
+    ("finetune_neighbours", "finetune"),
+    ("spread_neighbours", "spread"),
+    ("selftrain", "spread_neighbours"),
+    ("selftrain", CONTROL),
 ]
 
 
@@ -53,7 +59,7 @@ class Findings:
                     "draw": run.draw,
                     "n_labels": run.n_labels,
                     **counted,
-                    "params_hash": self.study.params[run.method.stage].hash,
+                    "params_hash": self.study.params[run.method.params].hash,
                 }
             )
         table = pd.DataFrame(rows).astype({"pretrain_seed": "Int64"})
@@ -89,8 +95,8 @@ class Findings:
     @cached_property
     def pretraining(self) -> pd.DataFrame:
         """The histories of pre-training, a row a seed and epoch; see `pretrain.pretrained`."""
-        function = STAGES["pretrain"].encoder
-        jobs = {seed: self.study.encoder(function, seed) for seed in self.study.seeds}
+        seeds = self.study.seeds("pretrained")
+        jobs = {seed: self.study.encoder("pretrained", seed) for seed in seeds}
         tables = [
             pd.read_csv(_done(self.study, job).file("history.csv")).assign(seed=seed)
             for seed, job in jobs.items()
@@ -114,6 +120,11 @@ class Findings:
         runs = [run for run in self._with_all_labels() if run.method.key == method]
         return np.stack([self._result(run)["predicted"] for run in runs])
 
+    def chosen(self, n_labels: int) -> np.ndarray:
+        """The images of the pool that the encoder chose first to be labelled, (n_labels,)."""
+        run = next(r for r in self.runs if r.method.chosen and r.n_labels == n_labels)
+        return self._result(run)["labelled"]
+
     def surest_mistakes(self, method: str, many: int) -> pd.DataFrame:
         """`statistics.surest_mistakes` of a method on the first draw, with all labels."""
         first = next(run for run in self._with_all_labels() if run.method.key == method)
@@ -122,12 +133,17 @@ class Findings:
     def counts(self, method: str) -> np.ndarray:
         """Confusions of each draw among 10,000 test images, (draws, 10, 10), means over seeds."""
         found = statistics.confusions(self.predicted(method), self.truth)
-        draws = len(self.study.params["common"].draws)
-        return found.reshape(-1, draws, 10, 10).mean(0)
+        draws = {run.draw for run in self._with_all_labels() if run.method.key == method}
+        return found.reshape(-1, len(draws), 10, 10).mean(0)
 
     @cached_property
     def methods(self) -> list[str]:
         return list(self.results.method.unique())
+
+    @property
+    def overview(self) -> list[str]:
+        """The methods that the figures of all methods show."""
+        return [method for method in self.methods if METHODS[method].overview]
 
     @cached_property
     def summary(self) -> pd.DataFrame:

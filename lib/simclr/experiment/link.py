@@ -6,8 +6,10 @@ import numpy as np
 
 from simclr import data, hardware
 from simclr.augment import Views
-from simclr.spread import averaged_features, nearest
+from simclr.neighbours import averaged_features, components, nearest
 from simclr.weights import load_encoder
+
+COMPONENTS = 64  # of the features, which typical images are chosen by
 
 
 def link(job, progress: Callable[[str], None]) -> None:
@@ -19,4 +21,5 @@ def link(job, progress: Callable[[str], None]) -> None:
     progress(f"graph of {len(images):,} images")
     h = averaged_features(encoder, images, Views(**inputs["views"]), inputs["rounds"], dtype)
     cosines, indices = nearest(h, inputs["neighbours"])
-    np.savez(job.folder / "graph.npz", cosines=cosines.cpu(), indices=indices.int().cpu())
+    found = {"cosines": cosines, "indices": indices.int(), "components": components(h, COMPONENTS)}
+    np.savez(job.folder / "graph.npz", **{name: value.cpu() for name, value in found.items()})

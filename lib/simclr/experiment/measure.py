@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from simclr import data, draws, hardware
+from simclr import choose, data, draws, hardware
 from simclr.weights import load_encoder, save_network
 
 CLASSIFIER, RESULT = "classifier.safetensors", "result.npz"
@@ -21,14 +21,20 @@ def measure(job, progress: Callable[[str], None]) -> None:
     inputs = job.inputs
     device, dtype = hardware.pick(inputs["device"], inputs["precision"])
     images, labels = data.images(job.data, "pool"), data.labels(job.data, "pool")
-    number, draw, balanced = inputs["number"], inputs["draw"], inputs["balanced"]
-    drawn = data.draw(labels.numpy(), number, draw, inputs["n_labels"], balanced)
-    encoder = pool = None
+    draw, encoder, graph, pool = inputs["draw"], None, None, None
     if "encoder" in job.reads:
         encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
     if "graph" in job.reads:
-        with np.load(job.reads["graph"].file("graph.npz")) as graph:
-            pool = draws.Pool(images.to(device), drawn, graph["cosines"], graph["indices"])
+        with np.load(job.reads["graph"].file("graph.npz")) as found:
+            graph = dict(found)
+    if inputs["chosen"]:
+        drawn = choose.typical(graph["components"], graph["cosines"], inputs["n_labels"], draw)
+    else:
+        drawn = data.draw(
+            labels.numpy(), inputs["number"], draw, inputs["n_labels"], inputs["balanced"]
+        )
+    if graph:
+        pool = draws.Pool(images.to(device), drawn, graph["cosines"], graph["indices"])
     task = draws.Task(
         draw, images[drawn].to(device), labels[drawn].to(device), encoder, dtype, pool
     )
@@ -38,6 +44,7 @@ def measure(job, progress: Callable[[str], None]) -> None:
     method, params = pkgutil.resolve_name(inputs["method"]), SimpleNamespace(**inputs["params"])
     with hardware.one_thread():
         result, classifier = draws.measure(method, task, params, tested, truth)
+    result["labelled"] = drawn
     if inputs["keep_classifier"]:
         save_network(job.folder / CLASSIFIER, classifier)
     else:

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 import pandas as pd
 
 from simclr import fetch, files
@@ -35,6 +34,8 @@ def here(device: str) -> dict:
 
 def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     """What stands for all that an executed notebook shows: what it was executed with."""
+    import nbformat  # not where notebooks are not executed
+
     library = (LIBRARY / "simclr").rglob("*.py")
     modules = [str(f.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for f in library]
     cells = nbformat.read(source, as_version=4).cells

@@ -63,10 +63,31 @@ class Augmentation(Section):
     crop_scale: Annotated[float, Field(gt=0, le=1)]
     crop_aspect: Annotated[float, Field(ge=1, le=4)]
     shear: Annotated[float, Field(ge=0, le=2)]
+    flip: bool
+
+
+class PretrainingViews(Augmentation):
+    """The views of pre-training, which may change more."""
+
+    blur: Annotated[float, Field(ge=0, le=2)]
+    blur_least: Annotated[float, Field(gt=0, le=2)]
+    brightness: Share
+    erase: Share
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        _increasing("seeds", self.seeds)
+        if 0 < self.blur < self.blur_least:
+            raise ValueError(
+                f"blur: {self.blur} is below blur_least: {self.blur_least}; use as much or more, "
+                "or 0 for none"
+            )
+        return self
 
 
 class Training(Augmentation):
-    """What the stages share that train a network on few labels."""
+    """What the stages share that train a classifier."""
 
     seed: Seed
     steps: Steps
@@ -81,8 +102,7 @@ class Baseline(Training):
     learning_rate: Rate
 
 
-class Pretrain(Augmentation):
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+class Pretrain(PretrainingViews):
     unlabelled_images: Annotated[int, Field(ge=4, le=49_900)]
     validation_images: Annotated[int, Field(ge=4, le=10_000)]
     epochs: Count
@@ -93,12 +113,10 @@ class Pretrain(Augmentation):
     warmup_epochs: Annotated[float, Field(ge=0)]
     projection_hidden: Count
     projection_size: Count
-    blur: Annotated[float, Field(ge=0, le=2)]
-    blur_least: Annotated[float, Field(gt=0, le=2)]
+    nearest: Annotated[int, Field(ge=0, le=1000)]
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
-        _increasing("seeds", self.seeds)
         smaller = min(self.unlabelled_images, self.validation_images)
         if self.batch_size > smaller:
             raise ValueError(
@@ -107,11 +125,6 @@ class Pretrain(Augmentation):
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs: {self.warmup_epochs} with epochs: {self.epochs}; use less"
-            )
-        if 0 < self.blur < self.blur_least:
-            raise ValueError(
-                f"blur: {self.blur} is below blur_least: {self.blur_least}; use as much or more, "
-                "or 0 for none"
             )
         return self
 
@@ -126,14 +139,33 @@ class Finetune(Training):
     update_norm: bool
 
 
-class Spread(Augmentation):
-    views: Annotated[int, Field(ge=1, le=100)]
-    neighbours: Annotated[int, Field(ge=1, le=1000)]
+class Teaching(Section):
+    """How labels spread, and whom they teach."""
+
     exponent: Annotated[float, Field(ge=0, le=1000)]
     memory: Share
     surest: Annotated[float, Field(gt=0, le=1)]
     taught_images: Annotated[int, Field(ge=10, le=50_000)]
     taught_l2: Annotated[float, Field(gt=0, le=1000)]
+
+
+class Spread(Augmentation, Teaching):
+    views: Annotated[int, Field(ge=1, le=100)]
+    neighbours: Annotated[int, Field(ge=1, le=1000)]
+
+
+class Neighbours(Section):
+    nearest: Annotated[int, Field(ge=1, le=1000)]
+    epochs: Count
+    warmup_epochs: Annotated[float, Field(ge=0)]
+
+
+class Selftrain(Training, Teaching):
+    learning_rate: Rate
+    warmup_steps: Annotated[int, Field(ge=0, le=10_000)]
+    smoothing: Share
+    average: Share
+    choices: Annotated[list[Seed], Field(min_length=1)]
 
 
 class Comparison(Section):

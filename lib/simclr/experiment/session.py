@@ -59,6 +59,7 @@ def forecast(study: Study, stage: str, after: Iterable[str] = ()) -> str:
     missing = [job for job in study.missing(stage) if job.key not in before]
     if not missing:
         return "reads what is built."
+    study.check_machine()
     kinds = ", ".join(dict.fromkeys(job.kind for job in missing))
     took = minutes(missing, workers(missing[0].inputs["device"], len(missing)))
     time = f"about {took:.0f} min" if took >= 1 else "less than a minute"
@@ -90,9 +91,14 @@ def _work(job: Job) -> float:
         return (inputs["rounds"] + 2) * POOL * FORWARD
     if "train" in inputs:
         epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
-        return values["epochs"] * epoch if job.kind == "pretrained" else 0
-    steps = values.get(METHODS[job.kind].steps, 0)
-    return inputs["tested"] * FORWARD + steps * min(SMALL, inputs["n_labels"])
+        return (
+            0
+            if job.kind == "untrained"
+            else values["epochs"] * epoch * (1.2 if values["nearest"] else 1)
+        )
+    method = METHODS[job.kind]
+    batch = values.get("batch_size", 0) if method.pool else min(SMALL, inputs["n_labels"])
+    return inputs["tested"] * FORWARD + values.get(method.steps, 0) * batch
 
 
 @cache

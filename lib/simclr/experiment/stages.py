@@ -10,6 +10,23 @@ from simclr.experiment import sections
 
 
 @dataclass(frozen=True)
+class Encoder:
+    """How an encoder is made, without labels.
+
+    Attributes:
+        key: its name in the cache.
+        function: "module:name", see `pretrain.pretrained`.
+        sections: of its parameters, the later over the earlier.
+        start: the key of the encoder that it goes on from, if any.
+    """
+
+    key: str
+    function: str
+    sections: tuple[str, ...]
+    start: str = ""
+
+
+@dataclass(frozen=True)
 class Method:
     """A way to get a classifier from a few labelled images.
 
@@ -20,9 +37,13 @@ class Method:
         colour: the same in every figure; see `report.style` for what it must satisfy.
         stage: the stage that measures it.
         function: "module:name" of its training function, see `draws.measure`.
-        encoder: "module:name" of the function that makes the encoder it starts from, if any.
+        encoder: the key of the encoder it starts from, if any.
+        section: of its parameters, where that is not its stage's.
         steps: the parameter that says how many optimiser steps it takes, if any.
         pool: whether it gets the unlabelled images and the graph of their neighbours.
+        chosen: whether the labelled images are chosen by the encoder; else they are drawn.
+        curve: whether it is measured with fewer labels, too.
+        overview: whether the figures that compare all methods show it; a step on the way is not.
     """
 
     key: str
@@ -32,8 +53,17 @@ class Method:
     stage: str
     function: str
     encoder: str = ""
+    section: str = ""
     steps: str = ""
     pool: bool = False
+    chosen: bool = False
+    curve: bool = True
+    overview: bool = True
+
+    @property
+    def params(self) -> str:
+        """The section of its parameters."""
+        return self.section or self.stage
 
 
 @dataclass(frozen=True)
@@ -44,7 +74,7 @@ class Stage:
         name: as in `make NAME` and in `notebooks/NN_NAME.ipynb`; its section of params/*.yaml, too.
         params: the class of its parameters.
         reads: stages whose results it uses.
-        encoder: "module:name" of the function that makes an encoder, if it makes one.
+        encoder: the key of an encoder that it is about, if any.
     """
 
     name: str
@@ -57,21 +87,29 @@ class Stage:
         return [method for method in METHODS.values() if method.stage == self.name]
 
 
-PRETRAINED = "simclr.pretrain:pretrained"
-UNTRAINED = "simclr.pretrain:untrained"
-PROBE = "simclr.probe:probe"
-CONTROL = "baseline_augmented"  # what pre-training is measured against
-
+_SIMCLR = "simclr.pretrain:pretrained"
+_ENCODERS = (
+    Encoder("untrained", "simclr.pretrain:untrained", ("pretrain",)),
+    Encoder("pretrained", _SIMCLR, ("pretrain",)),
+    Encoder("views", _SIMCLR, ("pretrain", "views")),
+    Encoder("neighbours", _SIMCLR, ("pretrain", "views", "neighbours"), start="views"),
+)
 _STAGES = (
     Stage("baseline", sections.Baseline),
-    Stage("pretrain", sections.Pretrain, encoder=PRETRAINED),
+    Stage("pretrain", sections.Pretrain, encoder="pretrained"),
     Stage("probe", sections.Probe, ("pretrain",)),
     Stage("finetune", sections.Finetune, ("pretrain",)),
     Stage("spread", sections.Spread, ("pretrain", "probe")),
+    Stage("selftrain", sections.Selftrain, ("pretrain", "probe", "finetune", "spread")),
     Stage(
-        "comparison", sections.Comparison, ("baseline", "pretrain", "probe", "finetune", "spread")
+        "comparison",
+        sections.Comparison,
+        ("baseline", "pretrain", "probe", "finetune", "spread", "selftrain"),
     ),
 )
+CONTROL = "baseline_augmented"  # what pre-training is measured against
+_PROBE, _FINETUNE = "simclr.probe:probe", "simclr.supervised:finetune"
+_SPREAD, _SELFTRAIN = "simclr.spread:spread_probe", "simclr.selftrain:selftrain"
 # fmt: off
 _METHODS = (
     Method("baseline", "Baseline", "the baseline", "#5F5F5F",
@@ -79,15 +117,46 @@ _METHODS = (
     Method(CONTROL, "Baseline + augmentation", "the augmented control", "#CC6600",
            "baseline", "simclr.supervised:baseline_augmented", steps="augmented_steps"),
     Method("probe_untrained", "Probe, untrained encoder", "the probe of the untrained encoder",
-           "#A3155B", "probe", PROBE, UNTRAINED),
+           "#A3155B", "probe", _PROBE, "untrained"),
     Method("probe", "Linear probe", "the linear probe", "#1787B5",
-           "probe", PROBE, PRETRAINED),
+           "probe", _PROBE, "pretrained"),
     Method("finetune", "Fine-tuning", "fine-tuning", "#7526C4",
-           "finetune", "simclr.supervised:finetune", PRETRAINED, steps="steps"),
+           "finetune", _FINETUNE, "pretrained", steps="steps"),
     Method("spread", "Label spreading", "label spreading", "#1E6B1E",
-           "spread", "simclr.spread:spread_probe", PRETRAINED, pool=True),
+           "spread", _SPREAD, "pretrained", pool=True),
+    # Beyond the source, a step at a time. A step has the colour of the method that it improves on, but for
+    # those that one figure shows together.
+    Method("probe_views", "Probe, better views", "the probe with better views", "#1787B5",
+           "selftrain", _PROBE, "views", overview=False, curve=False),
+    Method("probe_neighbours", "Probe, neighbours", "the probe with neighbours as positives",
+           "#1787B5", "selftrain", _PROBE, "neighbours", overview=False),
+    Method("finetune_neighbours", "Fine-tuning, neighbours",
+           "fine-tuning with neighbours as positives", "#7526C4", "selftrain", _FINETUNE, "neighbours",
+           section="finetune", steps="steps", overview=False, curve=False),
+    Method("spread_neighbours", "Spreading, neighbours",
+           "label spreading with neighbours as positives", "#0B4F9E", "selftrain", _SPREAD, "neighbours",
+           pool=True, overview=False),
+    Method("spread_strict", "Spreading, published constants",
+           "label spreading with published constants", "#1E6B1E", "selftrain", _SPREAD, "pretrained",
+           section="strict", pool=True, curve=False, overview=False),
+    Method("selftrain", "Self-training", "self-training", "#B3261E",
+           "selftrain", _SELFTRAIN, "neighbours", steps="steps", pool=True, curve=False),
+    Method("spread_chosen", "Spreading, chosen labels", "label spreading from chosen labels",
+           "#C2185B", "selftrain", _SPREAD, "neighbours", pool=True, chosen=True, overview=False),
+    Method("selftrain_chosen", "Self-training, chosen labels", "self-training from chosen labels",
+           "#8A6A00", "selftrain", _SELFTRAIN, "neighbours", steps="steps", pool=True, chosen=True,
+           curve=False, overview=False),
 )
 # fmt: on
+ENCODERS = {encoder.key: encoder for encoder in _ENCODERS}
 STAGES = {stage.name: stage for stage in _STAGES}
 METHODS = {method.key: method for method in _METHODS}
-SECTIONS = {"common": sections.Common} | {stage.name: stage.params for stage in _STAGES}
+SECTIONS = (
+    {"common": sections.Common}
+    | {stage.name: stage.params for stage in _STAGES}
+    | {
+        "views": sections.PretrainingViews,
+        "neighbours": sections.Neighbours,
+        "strict": sections.Teaching,
+    }
+)

@@ -99,7 +99,8 @@ def differences(
     """
     rows = []
     for a, b in pairs:
-        for n in sorted(results.n_labels.unique()):
+        measured = [set(results.n_labels[results.method == method]) for method in (a, b)]
+        for n in sorted(set.intersection(*measured)):
             first, second = grid(results, a, n), grid(results, b, n)
             if list(first.columns) != list(second.columns):
                 raise UserError(f"{a}, {b}: not measured on the same draws; build them again")

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from simclr import fetch, files
+from simclr.errors import UserError
 from simclr.experiment import cache, params, provenance
 from simclr.experiment.parallel import side_by_side
 from simclr.experiment.sections import Augmentation
-from simclr.experiment.stages import METHODS, PRETRAINED, SECTIONS, STAGES, UNTRAINED, Method
+from simclr.experiment.stages import ENCODERS, METHODS, SECTIONS, STAGES, Method
 
 
 class Run(NamedTuple):
@@ -76,38 +77,70 @@ class Study:
 
     @cached_property
     def environment(self) -> dict:
-        """This machine's."""
+        """This machine's, or that of the one where `make train` was called."""
+        machine = files.read_json(self.trained) if self.trained.exists() else self.machine
+        data = files.digest(fetch.checksums(self.data)["idx"])
+        return {**machine, "data": data, "balanced": self.params["common"].balanced}
+
+    @property
+    def trained(self) -> Path:
+        """The file that names the machine where `make train` was called, if it was."""
+        return self.runs / self.profile / self.variant / "trained.json"
+
+    @cached_property
+    def machine(self) -> dict[str, str]:
+        """What this machine computes with."""
         from simclr import hardware  # brings torch, which checking parameters does not need
 
         common = self.params["common"]
         device, dtype = hardware.pick(common.device, common.precision)
-        return {
-            "device": device.type,
-            "precision": hardware.name_of(dtype),
-            "torch": importlib.metadata.version("torch"),
-            "data": files.digest(fetch.checksums(self.data)["idx"]),
-            "balanced": common.balanced,
-        }
+        precision, version = hardware.name_of(dtype), importlib.metadata.version("torch")
+        return {"device": device.type, "precision": precision, "torch": version}
+
+    def check_machine(self) -> None:
+        """Refuse to train what is missing among results of another machine.
+
+        Raises:
+            UserError: names the file that says so, and what to do.
+        """
+        if not self.machine.items() <= self.environment.items():
+            other = ", ".join(self.environment[name] for name in self.machine)
+            raise UserError(
+                f"{files.shown(self.trained)}: says that results are of a machine with {other}, and "
+                f"some are missing; run {self.command('train')} there, or delete this file to train here"
+            )
 
     def jobs(self, stage: str) -> list[cache.Job]:
         """What a stage needs trained: for a comparison, all that it compares."""
-        made = [self.encoder(STAGES[stage].encoder, s) for s in self._seeds(STAGES[stage].encoder)]
-        if STAGES[stage].methods:
-            made += [run.job for run in self.measured(stage) if run.method.stage == stage]
+        key = STAGES[stage].encoder
+        made = [self.encoder(key, seed) for seed in self.seeds(key)]
+        made += [run.job for run in self.measured(stage) if run.method.stage == stage]
         if stage == "probe":
             made.append(self.map())
         if not made:
             made = [job for read in STAGES[stage].reads for job in self.jobs(read)]
         return made
 
-    def encoder(self, function: str, seed: int) -> cache.Job:
-        """The job that makes an encoder by "module:name"."""
-        values = self.params["pretrain"].model_dump(mode="json", exclude={"seeds"})
+    def seeds(self, encoder: str) -> list[int]:
+        """The pre-training seeds of an encoder; none for no encoder."""
+        return self._encoder_params(encoder)["seeds"] if encoder else []
+
+    def _encoder_params(self, encoder: str) -> dict:
+        values = {}
+        for section in ENCODERS[encoder].sections:
+            values |= self.params[section].model_dump(mode="json")
+        return values
+
+    def encoder(self, key: str, seed: int) -> cache.Job:
+        """The job that makes one of `stages.ENCODERS`."""
+        made, values = ENCODERS[key], self._encoder_params(key)
+        values.pop("seeds")
         return cache.Job(
-            kind=function.split(":")[1],
+            kind=key,
             function="simclr.experiment.encode:encode",
-            inputs={"train": function, "seed": seed, "params": values, **self.environment},
-            uses=(function,),
+            inputs={"train": made.function, "seed": seed, "params": values, **self.environment},
+            uses=(made.function,),
+            reads={"start": self.encoder(made.start, seed)} if made.start else {},
             data=self.data,
             store=self.runs / "cache",
         )
@@ -115,30 +148,35 @@ class Study:
     def measurement(self, method: Method, n_labels: int, draw: int, seed: int | None) -> cache.Job:
         """The job that measures a method with so many labels of a draw."""
         common, all_labels = self.params["common"], n_labels == max(self.params["common"].n_labels)
+        first = draw == self._draws(method)[0] and seed in (None, *self.seeds(method.encoder)[:1])
         inputs = self.environment | {
             "method": method.function,
-            "params": self.params[method.stage].model_dump(mode="json")
+            "params": self.params[method.params].model_dump(mode="json")
             | {"probe_l2": common.probe_l2},
             "number": self.dataset.number,
             "n_labels": n_labels,
             "draw": draw,
+            "chosen": method.chosen,
             "test_images": common.test_images,
             "tested": common.test_images if all_labels else common.curve_test_images,
-            "keep_classifier": all_labels and draw == common.draws[0],
+            "keep_classifier": first and all_labels and method.overview,
         }
+        reads = {"encoder": self.encoder(method.encoder, seed)} if method.encoder else {}
+        if method.pool:
+            reads["graph"] = self.graph(reads["encoder"])
         return cache.Job(
             kind=method.key,
             function="simclr.experiment.measure:measure",
             inputs=inputs,
             uses=(method.function,),
-            reads=self._reads(method, seed),
+            reads=reads,
             data=self.data,
             store=self.runs / "cache",
         )
 
-    def _reads(self, method: Method, seed: int | None) -> dict[str, cache.Job]:
-        reads = {"encoder": self.encoder(method.encoder, seed)} if method.encoder else {}
-        return reads | ({"graph": self.graph(reads["encoder"])} if method.pool else {})
+    def _draws(self, method: Method) -> list[int]:
+        """The draws of a method; where labels are chosen, the seeds of the choice."""
+        return self.params["selftrain"].choices if method.chosen else self.params["common"].draws
 
     def graph(self, encoder: cache.Job) -> cache.Job:
         """The job that links every image of the pool to its neighbours."""
@@ -158,40 +196,49 @@ class Study:
         """The job that lays test images on a plane, before and after pre-training."""
         environment = self.environment
         inputs = {name: environment[name] for name in ("device", "precision", "torch", "data")}
-        names = {"before": UNTRAINED, "after": PRETRAINED}
+        names, seed = {"before": "untrained", "after": "pretrained"}, self.seeds("pretrained")[0]
         return cache.Job(
             kind="map",
             function="simclr.experiment.embed:embed",
             inputs=inputs | {"images": self.params["probe"].map_images},
-            reads={name: self.encoder(made, self.seeds[0]) for name, made in names.items()},
+            reads={name: self.encoder(key, seed) for name, key in names.items()},
             data=self.data,
             store=self.runs / "cache",
         )
 
     def measured(self, stage: str) -> list[Run]:
         """All that a stage measures or compares."""
-        common, wanted = self.params["common"], {stage, *STAGES[stage].reads}
+        n_labels, wanted = self.params["common"].n_labels, {stage, *STAGES[stage].reads}
         return [
             Run(method, n, draw, seed, self.measurement(method, n, draw, seed))
             for method in METHODS.values()
             if method.stage in wanted
-            for seed in self._seeds(method.encoder) or [None]
-            for draw in common.draws
-            for n in common.n_labels
+            for seed in self.seeds(method.encoder) or [None]
+            for draw in self._draws(method)
+            for n in (n_labels if method.curve else n_labels[-1:])
         ]
 
     def missing(self, stage: str) -> list[cache.Job]:
         """The jobs that a stage needs and that are not done, in the order to do them."""
-        found = {}
+        found: dict[str, cache.Job] = {}
+
+        def look(job: cache.Job) -> None:
+            if not job.is_done():
+                for read in job.reads.values():
+                    look(read)
+                found.setdefault(job.key, job)
+
         for job in self.jobs(stage):
-            for each in (*job.reads.values(), job):
-                if not each.is_done():
-                    found.setdefault(each.key, each)
+            look(job)
         return list(found.values())
 
     def train(self, stage: str, progress: Callable[[str], None] = lambda text: None) -> None:
         """Do what a stage needs and is not there: classifiers side by side, all else one by one."""
-        record, missing = provenance.here(self.environment["device"]), self.missing(stage)
+        missing = self.missing(stage)
+        if not missing:
+            return
+        self.check_machine()
+        record = provenance.here(self.environment["device"])
         read = {job.key for each in missing for job in each.reads.values()}
         classifiers = [job for job in missing if "method" in job.inputs]
         others = [job for job in missing if "method" not in job.inputs]
@@ -201,14 +248,6 @@ class Study:
         side_by_side(classifiers, record, self.environment["device"], progress)
         for job in others:
             cache.make(job, record, progress)
-
-    @property
-    def seeds(self) -> list[int]:
-        """The pre-training seeds."""
-        return self.params["pretrain"].seeds
-
-    def _seeds(self, encoder: str) -> list[int]:
-        return self.seeds if encoder else []
 
     def command(self, target: str) -> str:
         """The make command that builds a stage, or the report, of this profile and variant."""

@@ -54,7 +54,7 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
     files.write_json(target / "numbers.json", findings.numbers)
     files.write_json(target / "provenance.json", provenance.collect(study, STAGES))
     for run in findings.runs:
-        if run.job.inputs["keep_classifier"] and run.seed in (None, study.seeds[0]):
+        if run.job.inputs["keep_classifier"]:
             kept = study.runs / study.profile / study.variant / f"{run.method.key}.safetensors"
             with files.write_atomically(kept) as temporary:
                 temporary.write_bytes(run.job.file("classifier.safetensors").read_bytes())

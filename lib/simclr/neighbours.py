@@ -1,0 +1,68 @@
+"""Which images lie near which, by an encoder's features."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from simclr import hardware
+from simclr.augment import Views, to_float
+from simclr.model import BATCH, Encoder
+
+_BLOCK = 2000  # images whose similarities to all others are in memory at a time
+
+
+@torch.no_grad()
+def averaged_features(
+    encoder: Encoder, images: Tensor, views: Views, rounds: int, dtype: torch.dtype
+) -> Tensor:
+    """Features averaged over random views, so that neighbours do not hang on how a digit stands.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        rounds: views an image.
+
+    Returns:
+        (N, 512) fp32.
+    """
+    encoder.eval()
+    generator = torch.Generator(images.device).manual_seed(0)
+    out = []
+    for batch in images.split(BATCH):
+        total = 0
+        for _ in range(rounds):
+            with hardware.autocast(images.device, dtype):
+                total = total + encoder(views(to_float(batch), generator)).float()
+        out.append(total / rounds)
+    return torch.cat(out)
+
+
+def nearest(h: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k nearest others of each point, by the cosine of the centred features, in blocks.
+
+    Args:
+        h: (N, D).
+
+    Returns:
+        Cosines (N, k), the largest first, and indices (N, k).
+    """
+    z = F.normalize(h - h.mean(0), dim=1)
+    cosines, indices = [], []
+    for start in range(0, len(z), _BLOCK):
+        similarity = z[start : start + _BLOCK] @ z.T  # (block, N)
+        similarity[:, start:].fill_diagonal_(-torch.inf)  # not itself
+        values, rows = similarity.topk(k, dim=1)
+        cosines.append(values)
+        indices.append(rows)
+    return torch.cat(cosines), torch.cat(indices)
+
+
+def components(h: Tensor, many: int) -> Tensor:
+    """The first principal components of the centred and normalised features: (N, many).
+
+    Args:
+        h: (N, D).
+    """
+    z = F.normalize(h - h.mean(0), dim=1)
+    z = z - z.mean(0)
+    _, vectors = torch.linalg.eigh((z.T @ z).double().cpu())  # by increasing variance
+    return z @ vectors[:, -many:].flip(1).to(z)

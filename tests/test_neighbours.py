@@ -1,0 +1,34 @@
+"""The components of features, and the images that are chosen by them."""
+
+import numpy as np
+import torch
+
+from simclr.choose import typical
+from simclr.neighbours import components
+
+
+def blobs():
+    """Three clusters of 30, 20 and 10 points around far centres, and their centres."""
+    generator = torch.Generator().manual_seed(0)
+    centres = 10 * torch.eye(3, 8)
+    points = [
+        centre + torch.randn(n, 8, generator=generator)
+        for centre, n in zip(centres, (30, 20, 10), strict=True)
+    ]
+    return torch.cat(points)
+
+
+def test_components_are_uncorrelated_and_fall_in_variance():
+    found = components(blobs(), 4)
+    covariance = found.T.cov()
+    off = covariance - covariance.diag().diag()
+    assert off.abs().max() < 1e-5
+    assert torch.equal(covariance.diag().argsort(descending=True), torch.arange(4))
+
+
+def test_a_typical_image_of_each_cluster_is_chosen_the_largest_first():
+    points = components(blobs(), 3).numpy()
+    cosines = np.random.default_rng(0).uniform(size=(60, 5))
+    cosines[[7, 33, 55]] = 2  # the densest of each cluster
+    for seed in range(3):
+        assert typical(points, cosines, 3, seed).tolist() == [7, 33, 55]
