@@ -20,6 +20,10 @@ def test_the_committed_report_is_of_this_checkouts_code_and_parameters():
         assert made["keys"] == keys, f"reports/ holds another {stage}: run `make report`"
 
 
+def test_no_sentence_of_the_committed_report_is_contradicted_by_its_numbers():
+    assert "Different in this build" not in (files.REPORTS / "report.html").read_text()
+
+
 def test_the_table_of_accuracies_is_that_of_the_committed_report():
     table = pd.read_csv(files.REPORTS / "tables" / "accuracy.csv")
     table = table[table.n_labels == table.n_labels.max()].set_index("method")

@@ -63,7 +63,7 @@ def make_notebooks(folder: Path) -> list[Path]:
     stream = new_output("stream", text="STREAM-TEXT")
     widget = new_output("display_data", data={"text/plain": "WIDGET-TEXT"})
     setting = outputs(show.parameters, pd.DataFrame({"parameter": ["SETTING"], "value": [1]}))
-    prose = show.Prose({"probe_mean": 0.9446, "lead": -1.25}, strict=False)
+    prose = show.Prose({"probe_mean": 0.9446, "lead": -1.25})
     counts = pd.DataFrame({"digit": ["four", "nine"], "n": [100, 14], "share": [0.1, 0.0142]})
     caption = "Accuracy over labels, $\\tau = 0.5$, as in [@chen2020simclr]."
     first = [

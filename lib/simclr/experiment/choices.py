@@ -33,7 +33,7 @@ def selftrain_table() -> pd.DataFrame:
     found = found.map("{:.2f}".format).rename(
         columns={"mean": "mean of the draws", "min": "worst draw"}
     )
-    return found.rename(index={"": "as in the report"}).reset_index()
+    return found.rename(index={"": "none"}).reset_index()
 
 
 def _means(tried: pd.DataFrame, settings: list[str]) -> pd.DataFrame:

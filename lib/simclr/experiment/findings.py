@@ -22,9 +22,11 @@ PAIRS = [
     ("spread", "probe"),
     ("spread", CONTROL),
     ("probe_views", "probe"),
+    ("probe_views", CONTROL),
     ("probe_neighbours", "probe_views"),
-    ("finetune_neighbours", "finetune"),
+    ("finetune_neighbours", "probe_neighbours"),
     ("spread_neighbours", "spread"),
+    ("spread_strict", CONTROL),
     ("selftrain", "spread_neighbours"),
     ("selftrain", CONTROL),
 ]
@@ -103,6 +105,11 @@ class Findings:
         ]
         return pd.concat(tables, ignore_index=True)
 
+    def minutes(self, encoder: str) -> float:
+        """How long the first seed of an encoder took to train, without what it starts from."""
+        job = _done(self.study, self.study.encoder(encoder, self.study.seeds(encoder)[0]))
+        return pd.read_csv(job.file("history.csv")).seconds.sum() / 60
+
     @cached_property
     def map(self) -> dict[str, np.ndarray]:
         """What `embed.embed` wrote: maps and shares of neighbours, before and after."""
@@ -127,8 +134,12 @@ class Findings:
 
     def surest_mistakes(self, method: str, many: int) -> pd.DataFrame:
         """`statistics.surest_mistakes` of a method on the first draw, with all labels."""
+        return statistics.surest_mistakes(self.probabilities(method), self.truth, many)
+
+    def probabilities(self, method: str) -> np.ndarray:
+        """What a method's first classifier says of all test images with all labels, (n_test, 10)."""
         first = next(run for run in self._with_all_labels() if run.method.key == method)
-        return statistics.surest_mistakes(self._result(first)["probabilities"], self.truth, many)
+        return self._result(first)["probabilities"].astype(float)
 
     def counts(self, method: str) -> np.ndarray:
         """Confusions of each draw among 10,000 test images, (draws, 10, 10), means over seeds."""

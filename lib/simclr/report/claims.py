@@ -163,7 +163,7 @@ class _Judge:
         yield self._accuracy(first, "90%", "finetune", 100, (0.89, 0.91), "± 1 point")
         gap = self._difference("finetune", "probe")
         text, source = "Fine-tuning is slightly below the probe", "90% < 91%"
-        yield Claim(text, source, gap, (-INF, 0), "anything below", _points(gap), better=1)
+        yield Claim(text, source, gap, (-INF, 0), "anything below", _points(gap))
         gaps = self._recalls("finetune") - self._recalls("probe")
         widest = int(np.abs(gaps.mean(0)).argmax())
         found = self._estimate(gaps[:, widest])
