@@ -35,15 +35,14 @@ def pretrained(
 ) -> tuple[Encoder, pd.DataFrame]:
     """Train encoder and projection head on unlabelled images (Chen et al. 2020, algorithm 1).
 
-    With `params.nearest` the second view of a pair is not of the image itself but of one of its nearest
-    neighbours, found again each epoch by the encoder (in the manner of Dwibedi et al. 2021).
+    With `params.nearest` the second view of a pair is of one of an image's nearest neighbours, found
+    again each epoch by the encoder (in the manner of Dwibedi et al. 2021).
 
-    A run that is killed and started again ends with the same weights as one that was not: a checkpoint
-    is written after each epoch, whose randomness depends on the seed and its number alone.
+    A checkpoint is written after each epoch, whose randomness depends on the seed and its number alone:
+    a run that is killed and started again ends with the same weights.
 
     Args:
-        images: (N, 28, 28) uint8, on the device to train on; an epoch visits each once, the last
-            partial batch left out.
+        images: (N, 28, 28) uint8, on the device to train on; the last partial batch is left out.
         validation: (M, 28, 28) uint8, for the validation loss only.
         params: section `pretrain` of the parameters; `seed` is of weights, order and views.
         checkpoint: file to write and, where it exists, to go on from.
@@ -120,9 +119,7 @@ def views_of(params) -> Views:
 def learning_rate(params, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine that reaches 0 after the last step (SGDR, no restart).
 
-    Args:
-        step: optimiser steps done so far, from 0.
-        steps: steps an epoch.
+    `step` counts the optimiser steps done so far, from 0; an epoch has so many `steps`.
     """
     warmup = round(params.warmup_epochs * steps)
     if step < warmup:
@@ -162,9 +159,7 @@ def two_views(
 ) -> Iterator[Tensor]:
     """The batches of an epoch: (2N, 1, 28, 28), rows i and i + N a positive pair.
 
-    Args:
-        partners: (images, k) images of which one, at random, gives the second view; None for two views
-            of the same image.
+    With `partners`, (images, k), the second view is of one of them at random, else of the same image.
     """
     generator = torch.Generator(images.device).manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(images), generator=generator, device=images.device)

@@ -61,8 +61,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
         images: (n, 28, 28) uint8, on the device to train on, with their labels (n,) int64.
 
     Returns:
-        The history, a value an epoch: step (the last one of the epoch), loss and accuracy (a
-        fraction), both over the training batches.
+        The history, a value an epoch: its last step, loss and accuracy over the training batches.
 
     Raises:
         UserError: training diverged.

@@ -98,7 +98,7 @@ _STAGES = (
     Stage("baseline", sections.Baseline),
     Stage("pretrain", sections.Pretrain, encoder="pretrained"),
     Stage("probe", sections.Probe, ("pretrain",)),
-    Stage("finetune", sections.Finetune, ("pretrain",)),
+    Stage("finetune", sections.Finetune, ("pretrain", "probe")),
     Stage("spread", sections.Spread, ("pretrain", "probe")),
     Stage(
         "selftrain",

@@ -84,7 +84,7 @@ class Study:
 
     @property
     def trained(self) -> Path:
-        """The file that names the machine where `make train` was called, if it was."""
+        """The file that names the machine where `make train` was called."""
         return self.runs / self.profile / self.variant / "trained.json"
 
     @cached_property
@@ -126,10 +126,8 @@ class Study:
         return self._encoder_params(encoder)["seeds"] if encoder else []
 
     def _encoder_params(self, encoder: str) -> dict:
-        values = {}
-        for section in ENCODERS[encoder].sections:
-            values |= self.params[section].model_dump(mode="json")
-        return values
+        sections = [self.params[name] for name in ENCODERS[encoder].sections]
+        return {k: v for each in sections for k, v in each.model_dump(mode="json").items()}
 
     def encoder(self, key: str, seed: int) -> cache.Job:
         """The job that makes one of `stages.ENCODERS`."""
@@ -174,15 +172,14 @@ class Study:
             store=self.runs / "cache",
         )
 
-    def _draws(self, method: Method) -> list[int]:
-        """The draws of a method; where labels are chosen, the seeds of the choice."""
+    def _draws(self, method: Method) -> list[int]:  # where labels are chosen, seeds of the choice
         return self.params["selftrain"].choices if method.chosen else self.params["common"].draws
 
     def graph(self, encoder: cache.Job) -> cache.Job:
         """The job that links every image of the pool to its neighbours."""
         values = self.params["spread"]
-        views = {name: getattr(values, name) for name in Augmentation.model_fields}
-        inputs = {"views": views, "rounds": values.views, "neighbours": values.neighbours}
+        inputs = {"rounds": values.views, "neighbours": values.neighbours}
+        inputs["views"] = {name: getattr(values, name) for name in Augmentation.model_fields}
         return cache.Job(
             kind="graph",
             function="simclr.experiment.link:link",

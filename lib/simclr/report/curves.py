@@ -14,7 +14,9 @@ RUN = ("pretrain_seed", "seed", "draw")  # the columns that tell one run of a me
 
 
 @style.styled
-def learning_curve(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
+def learning_curve(
+    summary: pd.DataFrame, methods: Sequence[str], log_errors: bool = False
+) -> Figure:
     """Mean accuracy over runs, a line a method, and the spread between runs.
 
     The spread is a band of ± 2σ; for more than two methods, whose bands would hide each other, it
@@ -23,6 +25,7 @@ def learning_curve(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
     Args:
         summary: method, n_labels, mean, sd (fractions; sd is NaN for a single run).
         methods: those to show; one without rows is left out.
+        log_errors: stretch the upper end, so that equal heights halve the errors alike.
     """
     summary = summary[summary.method.isin(methods)].sort_values("n_labels")
     methods = style.in_order(summary.method)
@@ -39,8 +42,12 @@ def learning_curve(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
     for spread in below:
         ax.set_xlabel("")
         spread.set(ylabel="σ of draws\n(points)", ylim=(0, None))
-    ax.set(ylabel="Test accuracy", ylim=(None, min(1.0, ax.get_ylim()[1])))
-    style.percent(ax.yaxis)
+    ax.set_ylabel("Test accuracy")
+    if log_errors:
+        style.stretched_percent(ax.yaxis, *summary["mean"].agg(["min", "max"]))
+    else:
+        ax.set_ylim(None, min(1.0, ax.get_ylim()[1]))
+        style.percent(ax.yaxis)
     style.end_labels(ax)
     return fig
 

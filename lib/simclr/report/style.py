@@ -1,5 +1,6 @@
 """What all figures share: the style sheet, the colours of the methods and a few small helpers."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -10,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
 from simclr.experiment.stages import METHODS
@@ -22,6 +23,7 @@ WIDTH = 6.3  # inches, the text width of the report
 INK = "#222222"  # text and the first series that is no method
 SOFT = "#6E6E6E"  # secondary text, thin lines
 ACCENT = "#0B7A5B"  # the second series that is no method
+TICKS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 SMALL = 7  # points, the smallest text anywhere
 
 
@@ -78,6 +80,20 @@ def percent(axis: Axis) -> None:
     axis.set_major_formatter(lambda v, _: f"{100 * v:.5g}%")
 
 
+def stretched_percent(axis: Axis, low: float, high: float) -> None:
+    """Label fractions as percentages on a logit scale from `low` to `high`, which are widened a little."""
+    ends = [1 / (1 + math.exp(-v)) for v in (_logit(low) - 0.2, _logit(high) + 0.2)]
+    axis.axes.set(yscale="logit", ylim=ends)
+    axis.set_major_locator(FixedLocator([v for v in TICKS if ends[0] <= v <= ends[1]]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda v, _: f"{100 * v:.5g}%")
+
+
+def _logit(share: float) -> float:
+    share = min(max(share, 1e-4), 1 - 1e-4)
+    return math.log(share / (1 - share))
+
+
 def whole_numbers(ax: Axes, label: str) -> None:
     """Whole numbers only on the x axis, which ends where the data do, and a grid to read values."""
     low, high = ax.dataLim.intervalx
@@ -90,10 +106,11 @@ def whole_numbers(ax: Axes, label: str) -> None:
 def end_labels(ax: Axes) -> None:
     """Write the labels of lines at their right ends; where some would touch, apart, with leaders."""
     ax.figure.draw_without_rendering()  # the height of the axes, before labels take room
-    height = ax.get_window_extent().height / ax.figure.dpi * 72  # points
-    low, high = ax.get_ylim()
+    point = ax.figure.dpi / 72  # in pixels
+    box, height = ax.get_window_extent(), ax.get_window_extent().height / point
     lines, texts = ax.get_legend_handles_labels()
-    wanted = [(line.get_ydata()[-1] - low) / (high - low) * height for line in lines]
+    ends = [ax.transData.transform((0, line.get_ydata()[-1]))[1] for line in lines]
+    wanted = [(end - box.y0) / point for end in ends]
     places = spread(wanted, 9.6, height)
     moved = np.abs(np.subtract(places, wanted)).max() > 3  # points
     look = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
