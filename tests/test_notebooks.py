@@ -38,3 +38,9 @@ def test_every_reference_and_citation_leads_somewhere():
     cited = set(re.findall(r"@([a-z]+\d{4}\w*)", TEXT))
     known = (files.NOTEBOOKS / "references.bib").read_text()
     assert cited and all(f"{{{key}," in known for key in cited)
+
+
+def test_text_that_is_not_filled_in_names_no_number():
+    cells = [cell for book in BOOKS.values() for cell in book.cells]
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert not re.findall(r"\{\w+:[^}\s]+\}", "\n".join(texts))  # as {probe:.1%}
