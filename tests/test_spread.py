@@ -1,4 +1,4 @@
-"""Label spreading against its dense formula, and the probe that it teaches."""
+"""Label spreading against its dense formula, and the probe and the network that it teaches."""
 
 from types import SimpleNamespace
 
@@ -9,9 +9,21 @@ import torch.nn.functional as F
 
 from simclr.augment import Views
 from simclr.draws import Pool, Task
-from simclr.model import Encoder, features
+from simclr.model import Encoder, features, predict
 from simclr.neighbours import averaged_features, nearest
-from simclr.spread import spread, spread_probe, surest
+from simclr.selftrain import selftrain
+from simclr.spread import graph_labels, spread, spread_probe, surest
+
+SELFTRAIN = {"exponent": 3, "memory": 0.99, "surest": 0.9, "seed": 0, "steps": 60, "batch_size": 20}
+SELFTRAIN |= {"learning_rate": 0.002, "warmup_steps": 5, "weight_decay": 0.0, "smoothing": 0.1}
+SELFTRAIN |= {
+    "average": 0.9,
+    "dropout_conv": 0.0,
+    "dropout_dense": 0.1,
+    "rotation": 5,
+    "shear": 0.0,
+}
+SELFTRAIN |= {"crop_scale": 0.9, "crop_aspect": 1.1, "flip": False}
 
 
 def clouds(each=30, classes=3, size=8, seed=0):
@@ -104,3 +116,30 @@ def test_three_labels_teach_a_classifier(encoder):
     assert history == {} and (called == labels).float().mean() > 0.95
     again, _ = spread_probe(task, SimpleNamespace(**values))
     assert torch.equal(classifier.head.weight, again.head.weight)
+
+
+@pytest.fixture
+def task(encoder) -> Task:
+    images, labels = pictures()
+    pool = Pool(images, np.arange(3), *graph(features(encoder, images)))
+    return Task(0, images[:3], labels[:3], encoder, torch.float32, pool)
+
+
+def test_three_labels_teach_the_network_and_leave_the_encoder_it_started_from(task):
+    before = {name: value.clone() for name, value in task.encoder.state_dict().items()}
+    network, history = selftrain(task, SimpleNamespace(**SELFTRAIN))
+    images, labels = pictures()
+    assert (predict(network, images).argmax(1) == labels).float().mean() > 0.95
+    assert history["step"][-1] == SELFTRAIN["steps"]
+    state = task.encoder.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in state.items())
+
+
+def test_given_labels_stay_and_the_least_sure_images_are_left_out(task):
+    """Even a label that contradicts its neighbours is taught as it was given."""
+    wrong = task.labels.clone()
+    wrong[0] = 2
+    task = Task(0, task.images, wrong, task.encoder, torch.float32, task.pool)
+    rows, labels = graph_labels(task, SimpleNamespace(**SELFTRAIN | {"surest": 0.5}))
+    assert set(task.pool.rows) <= set(rows) and len(rows) < 40
+    assert labels[np.searchsorted(rows, task.pool.rows)].tolist() == wrong.tolist()

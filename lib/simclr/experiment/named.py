@@ -43,7 +43,7 @@ def numbers(found: "Findings") -> dict[str, float | str]:
         for name in ("before", "after"):
             numbers[f"neighbours_{name}"] = float(found.map[f"{name}_neighbours"])
     if "selftrain" in wanted:
-        numbers |= _mistakes(found)
+        numbers |= _selftraining(found)
     if any(STAGES[name].methods for name in wanted):
         for method in found.methods:
             numbers |= _of_method(found, method)
@@ -104,10 +104,13 @@ def _best(found: "Findings") -> dict[str, float | str]:
     return numbers
 
 
-def _mistakes(found: "Findings") -> dict[str, float]:
-    """What self-training gets wrong: how many test images, in every draw, and of these the disputed
-    ones; on the first draw, how sure it is, and the share of mistakes among the 2% least sure; how far off
-    (95%) the luck of the test images may be, in points; and the minutes of its encoder."""
+def _selftraining(found: "Findings") -> dict[str, float]:
+    """What self-training gets wrong, how sure it is, and how long its encoder took.
+
+    `_wrong` counts test images, `_always_wrong` those that are wrong in every draw; `_unsure` is the share
+    of the mistakes among the 2% of the images of which the first draw's classifier is least sure, and
+    `_sampling` is how far off, in points, the luck of the test images may be (95%).
+    """
     wrong = found.predicted("selftrain") != found.truth  # (draws, n_test)
     always = wrong.all(0)
     disputed = [image for image in DISPUTED if image < len(always)]

@@ -102,15 +102,28 @@ class Baseline(Training):
     learning_rate: Rate
 
 
-class Pretrain(PretrainingViews):
+class Schedule(Section):
+    """How long an encoder is trained."""
+
+    epochs: Count
+    warmup_epochs: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _warmup(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs} with epochs: {self.epochs}; use less"
+            )
+        return self
+
+
+class Pretrain(Schedule, PretrainingViews):
     unlabelled_images: Annotated[int, Field(ge=4, le=49_900)]
     validation_images: Annotated[int, Field(ge=4, le=10_000)]
-    epochs: Count
     batch_size: Annotated[int, Field(ge=2, le=16_384)]
     temperature: Annotated[float, Field(ge=0.001, le=100)]
     learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0, le=1)]
-    warmup_epochs: Annotated[float, Field(ge=0)]
     projection_hidden: Count
     projection_size: Count
     nearest: Annotated[int, Field(ge=0, le=1000)]
@@ -121,10 +134,6 @@ class Pretrain(PretrainingViews):
         if self.batch_size > smaller:
             raise ValueError(
                 f"batch_size: {self.batch_size} with only {smaller} images; use {smaller} or less"
-            )
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs} with epochs: {self.epochs}; use less"
             )
         return self
 
@@ -154,10 +163,8 @@ class Spread(Augmentation, Teaching):
     neighbours: Annotated[int, Field(ge=1, le=1000)]
 
 
-class Neighbours(Section):
+class Neighbours(Schedule):
     nearest: Annotated[int, Field(ge=1, le=1000)]
-    epochs: Count
-    warmup_epochs: Annotated[float, Field(ge=0)]
 
 
 class Selftrain(Training, Teaching):
@@ -166,6 +173,11 @@ class Selftrain(Training, Teaching):
     smoothing: Share
     average: Share
     choices: Annotated[list[Seed], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        _increasing("choices", self.choices)
+        return self
 
 
 class Comparison(Section):
