@@ -2,7 +2,7 @@
 
 Rotation, crop-and-resize, shear and flip are composed into one affine map, so an image is resampled
 once; the Gaussian blur follows as two one-dimensional convolutions. Colour distortion is left out
-because there is no colour. A mirrored digit is no digit: flips are for other things, as clothes.
+because there is no colour. Flips suit clothes; a mirrored digit is no digit.
 """
 
 import math

@@ -39,8 +39,11 @@ def _make(job: cache.Job, record: Mapping[str, object]) -> str:
 
 
 def workers(device: str, jobs: int) -> int:
-    """How many classifiers to train at a time: a core and 2 GiB each; small batches leave a GPU idle, so
-    several there, too, but on Apple's one."""
+    """How many classifiers to train at a time.
+
+    Each gets a core and 2 GiB. Small batches leave a GPU idle, so several share one; on Apple's GPU it
+    is one at a time.
+    """
     if device == "mps":
         return 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

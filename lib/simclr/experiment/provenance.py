@@ -34,7 +34,7 @@ def here(device: str) -> dict:
 
 def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     """What stands for all that an executed notebook shows: what it was executed with."""
-    import nbformat  # not where notebooks are not executed
+    import nbformat  # only here: a machine that only trains may lack it
 
     library = (LIBRARY / "simclr").rglob("*.py")
     modules = [str(f.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for f in library]

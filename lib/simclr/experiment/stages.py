@@ -128,8 +128,8 @@ _METHODS = (
            "finetune", _FINETUNE, "pretrained", steps="steps"),
     Method("spread", "Label spreading", "label spreading", "#1E6B1E",
            "spread", _SPREAD, "pretrained", pool=True),
-    # Beyond the source, a step at a time. A step has the colour of the method that it improves on, but for
-    # those that one figure shows together.
+    # Beyond the source, a step at a time. A step has the colour of the method that it improves on, unless one
+    # figure shows both.
     Method("probe_views", "Probe, better views", "the probe with better views", "#1787B5",
            "selftrain", _PROBE, "views", overview=False, curve=False),
     Method("probe_neighbours", "Probe, better encoder", "the probe of the better encoder",

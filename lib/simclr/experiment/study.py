@@ -106,7 +106,7 @@ class Study:
         if not self.machine.items() <= self.environment.items():
             other = ", ".join(self.environment[name] for name in self.machine)
             raise UserError(
-                f"{files.shown(self.trained)}: says that results are of a machine with {other}, and "
+                f"{files.shown(self.trained)}: says that the results come from a machine with {other}, and "
                 f"some are missing; run {self.command('train')} there, or delete this file to train here"
             )
 

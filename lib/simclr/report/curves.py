@@ -25,7 +25,7 @@ def learning_curve(
     Args:
         summary: method, n_labels, mean, sd (fractions; sd is NaN for a single run).
         methods: those to show; one without rows is left out.
-        log_errors: stretch the upper end, so that equal heights halve the errors alike.
+        log_errors: stretch the upper end, so that halving the errors always takes about the same height.
     """
     summary = summary[summary.method.isin(methods)].sort_values("n_labels")
     methods = style.in_order(summary.method)
