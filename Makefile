@@ -18,6 +18,10 @@ PROFILE = full
 VARIANT = $(or $(filter-out mnist,$(DATASET)),source)
 ## DATASET=fashion-mnist      the variant of that name
 DATASET =
+## IMAGES=folder LABELS=100 MORE=50   your own images; how many of them to choose, at first and later
+IMAGES =
+LABELS = 100
+MORE = 0
 ## PYTHON=python3             the Python >= 3.11 that .venv is made with
 PYTHON = python3
 VARIANTS := source $(basename $(notdir $(wildcard params/variants/*.yaml)))
@@ -101,6 +105,15 @@ $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) note
 verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, number by number
 	$(PY) -m simclr verify $(ARGS) --against $(REPORT)
 
+# ---- Your own images -----------------------------------------------------------------------------
+OWN := --images "$(IMAGES)" $(ARGS)
+choose: $(INSTALLED) ## choose which of your own images (IMAGES=folder) to label
+	$(PY) -m simclr choose --labels $(LABELS) --more $(MORE) $(OWN)
+label: $(INSTALLED) ## label them in the browser
+	$(PY) -m simclr label $(OWN)
+classify: $(INSTALLED) ## train a classifier of all your images from these labels
+	$(PY) -m simclr classify $(OWN)
+
 # ---- Working on it -------------------------------------------------------------------------------
 lab: $(INSTALLED) ## open the notebooks in JupyterLab, with the kernel of .venv
 	$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
@@ -120,7 +133,7 @@ lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml (UPGRADE=1 rai
 		--custom-compile-command 'make lock' --output-file requirements.lock
 clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained stays in runs/cache)
 	rm -rf $(R)
-distclean: ## remove all that is not in git: runs/, data/, .venv and caches
+distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
-.PHONY: $(STAGES) help setup data train plan report html pdf verify lab test lint format lock clean distclean always
+.PHONY: $(STAGES) help setup data train plan report html pdf verify choose label classify lab test lint format lock clean distclean always

@@ -261,3 +261,13 @@ def test_clean_leaves_the_cache_the_report_and_other_profiles(built: Tree):
     built.make("distclean")
     assert not any((built.root / name).exists() for name in ("runs", "data", ".venv"))
     assert (built.root / "reports/report.pdf").exists()
+
+
+def test_own_images_are_handed_on_with_their_spaces(tree: Tree):
+    own = ["IMAGES=my images/cats", "PROFILE=quick", "VARIANT=fashion-mnist"]
+    assert tree.asked("choose", "LABELS=40", "MORE=5", *own) == ["choose"]
+    where = "--images my images/cats --profile quick --variant fashion-mnist"
+    assert tree.calls()[0] == f"begin -m simclr choose --labels 40 --more 5 {where}"
+    for command in ("label", "classify"):
+        assert tree.asked(command, *own) == [command]
+        assert tree.calls()[0] == f"begin -m simclr {command} {where}"

@@ -31,6 +31,7 @@ IMPORTED_AS = {
     "ipython": "IPython",
     "scikit-learn": "sklearn",
     "pyyaml": "yaml",
+    "pillow": "PIL",
     "pypandoc-binary": "pypandoc",
 }
 # Used by command, or by papermill and JupyterLab for us.
@@ -132,10 +133,14 @@ def test_all_that_is_declared_is_used():
 
 
 def test_the_package_carries_its_data_files_and_version():
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["simclr.report"]
     package = Path(simclr.__file__).parent
     assert package == files.ROOT / "lib" / "simclr"
-    covered = {file for pattern in patterns for file in (package / "report").glob(pattern)}
+    covered = {
+        file
+        for name, patterns in PROJECT["tool"]["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for file in package.joinpath(*name.split(".")[1:]).glob(pattern)
+    }
     data = {f for f in package.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc")}
     assert data and data <= covered
     assert importlib.metadata.version("simclr") == simclr.__version__

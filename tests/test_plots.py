@@ -88,6 +88,7 @@ CASES = {
     pictures.samples: [(digits(200), np.arange(200) % 10), (digits(2), np.array([3, 7]))],
     pictures.label_draw: [(digits(100), np.arange(100) % 10), (digits(3), np.array([1, 1, 4]))],
     pictures.views: [VIEWS, (VIEWS[0][:1], {}, VIEWS[2][:1])],
+    pictures.rows: [([("coat", digits(9)), ("shoe", digits(1))],), ([("a", digits(2))] * 2,)],
     pictures.mistakes: [(digits(20), [4] * 20, [9] * 20, [0.98] * 20), (digits(0), [], [], [])],
     diagrams.simclr_diagram: [(digits(1)[0], noise(28, 28), noise(28, 28))],
     curves.learning_curve: [

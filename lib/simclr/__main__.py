@@ -1,6 +1,7 @@
 """What `make` calls.
 
 python -m simclr run STAGE | export html|pdf | train | plan | data | verify  --profile P --variant V
+python -m simclr choose --labels N --more N | label | classify  --images FOLDER --profile P --variant V
 """
 
 import argparse
@@ -13,12 +14,15 @@ from simclr.experiment import params, session
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
+OWN = ("choose", "label", "classify")
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Do what the command line says; a user's mistake is one line and exit status 2."""
     args = _parser().parse_args(arguments)
     try:
-        study = Study(args.profile, args.variant)
+        images = getattr(args, "images", "")
+        study = Study(args.profile, args.variant, {"own": {"images": images}} if images else {})
         if args.command == "run":
             from simclr.experiment import execute
 
@@ -34,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
             plan(study)
         elif args.command == "data":
             describe_data(study)
+        elif args.command in OWN:
+            own(study, args)
         else:
             from simclr.experiment import verify
 
@@ -44,6 +50,19 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def own(study: Study, args: argparse.Namespace) -> None:
+    """Work on one's own images."""
+    from simclr.own import commands, project
+
+    mine = project.Project(study)
+    if args.command == "choose":
+        commands.choose(mine, args.labels, args.more)
+    elif args.command == "label":
+        commands.label(mine)
+    else:
+        commands.classify(mine)
 
 
 def train(study: Study, stages: list[str]) -> None:
@@ -75,7 +94,7 @@ def describe_data(study: Study) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simclr", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("run", "export", "train", "plan", "data", "verify"):
+    for name in ("run", "export", "train", "plan", "data", "verify", *OWN):
         command = commands.add_parser(name)
         if name == "run":
             command.add_argument("stage", choices=list(STAGES))
@@ -85,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("kind", choices=["html", "pdf"])
         if name == "verify":
             command.add_argument("--against", type=Path, default=files.REPORTS)
+        if name in OWN:
+            command.add_argument("--images", default="")
+        if name == "choose":
+            command.add_argument("--labels", type=int, default=100)
+            command.add_argument("--more", type=int, default=0)
         command.add_argument("--profile", default="full")
         command.add_argument("--variant", default=params.SOURCE)
     return parser

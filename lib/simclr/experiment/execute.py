@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -35,19 +36,36 @@ def run(study: Study, stage: str) -> None:
     Raises:
         UserError: what the notebook stopped with, and where to read it.
     """
+    source, target, begun = notebook(stage), executed(study, stage), time.time()
+    partial = target.with_suffix(".partial.ipynb")
+    made_of = provenance.made_of(study, stage, source)
+    print(f"{stage}: {files.shown(source)}", flush=True)
+    parameters = {"profile": study.profile, "variant": study.variant, "changes": study.changes}
+    run_notebook(stage, source, partial, parameters)
+    if provenance.made_of(study, stage, source) != made_of:
+        raise UserError(f"{stage}: its code changed while it ran; run {study.command(stage)} again")
+    book = nbformat.read(partial, as_version=4)
+    book.metadata["simclr"] = {**book.metadata.get("simclr", {}), "made_of": made_of}
+    nbformat.write(book, partial)
+    os.utime(partial, (begun, begun))
+    os.replace(partial, target)
+
+
+def run_notebook(name: str, source: Path, target: Path, parameters: Mapping[str, object]) -> None:
+    """Execute a notebook; its output goes to the terminal, too.
+
+    Raises:
+        UserError: what it stopped with; `name` leads the message.
+    """
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    source, target, begun = notebook(stage), executed(study, stage), time.time()
-    partial = target.with_suffix(".partial.ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
-    made_of = provenance.made_of(study, stage, source)
-    print(f"{stage}: {files.shown(source)}", flush=True)
     try:
         papermill.execute_notebook(
             source,
-            partial,
-            {"profile": study.profile, "variant": study.variant, "changes": study.changes},
+            target,
+            dict(parameters),
             kernel_name="python3",
             cwd=files.ROOT,
             progress_bar=False,
@@ -57,21 +75,14 @@ def run(study: Study, stage: str) -> None:
         )
     except DeadKernelError:
         raise UserError(
-            f"{stage}: the notebook's kernel died, perhaps for want of memory\n  so far: {partial}"
+            f"{name}: the notebook's kernel died, perhaps for want of memory\n  so far: {target}"
         ) from None
     except papermill.PapermillExecutionError as error:
         if error.ename == "TerminatedWorkerError":
             said = "a process with a label draw died, perhaps for want of memory"
         else:
             said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
-        raise UserError(f"{stage}: {said}\n  the notebook so far: {partial}") from None
-    if provenance.made_of(study, stage, source) != made_of:
-        raise UserError(f"{stage}: its code changed while it ran; run {study.command(stage)} again")
-    book = nbformat.read(partial, as_version=4)
-    book.metadata["simclr"] = {**book.metadata.get("simclr", {}), "made_of": made_of}
-    nbformat.write(book, partial)
-    os.utime(partial, (begun, begun))
-    os.replace(partial, target)
+        raise UserError(f"{name}: {said}\n  the notebook so far: {target}") from None
 
 
 def books(study: Study) -> list[Path]:

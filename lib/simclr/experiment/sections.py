@@ -180,6 +180,32 @@ class Selftrain(Training, Teaching):
         return self
 
 
+class Own(Augmentation):
+    """A folder of one's own images; see `simclr.own`."""
+
+    images: str
+    bad_files: Literal["leave out", "refuse"]
+    invert: Literal["auto", "yes", "no"]
+    classes: list[str]
+    blur: Annotated[float, Field(ge=0, le=2)]
+    blur_least: Annotated[float, Field(gt=0, le=2)]
+    brightness: Share
+    erase: Share
+    seed: Seed
+    sample: Annotated[int, Field(ge=500, le=100_000)]
+    batch_size: Annotated[int, Field(ge=2, le=16_384)]
+    steps: Steps
+    nearest: Annotated[int, Field(ge=1, le=100)]
+    nearest_steps: Steps
+    rounds: Annotated[int, Field(ge=1, le=100)]
+    neighbours: Annotated[int, Field(ge=1, le=1000)]
+    exponent: Annotated[float, Field(ge=0, le=1000)]
+    memory: Share
+    surest: Annotated[float, Field(gt=0, le=1)]
+    student_steps: Steps
+    folds: Annotated[int, Field(ge=2, le=100)]
+
+
 class Comparison(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     mistakes: Annotated[int, Field(ge=1, le=100)]

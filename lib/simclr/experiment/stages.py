@@ -162,5 +162,6 @@ SECTIONS = (
         "views": sections.PretrainingViews,
         "neighbours": sections.Neighbours,
         "strict": sections.Teaching,
+        "own": sections.Own,
     }
 )

@@ -36,6 +36,14 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
 
 
 @styled
+def rows(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Rows of images (N, H, W), the words of each before it."""
+    longest = max(len(words) for words, _ in named)
+    found = [(words, images, 0) for words, images in named]
+    return _rows(found, left=0.15 + 0.062 * longest, largest=0.4, size=7.5)[0]
+
+
+@styled
 def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np.ndarray) -> Figure:
     """Each column one image: as it is, after single steps, and two full random views.
 
@@ -87,14 +95,14 @@ def _class_rows(images: np.ndarray, labels: np.ndarray, most: int, top: float = 
 
 def _rows(rows: Sequence[Row], left: float, largest: float, top: float = EDGE, **look):
     """Rows of images, the words of each before it."""
-    tiles, marks, y = [], {}, 0
+    tiles, marks, y = [], [], 0
     for words, images, gap in rows:
         y, (height, width) = y + gap, images.shape[1:]
         tiles += [(image, c * (width + GAP), y) for c, image in enumerate(images)]
-        marks[words] = y + height / 2
+        marks.append((words, y + height / 2))
         y += height + GAP
     figure, ax = _canvas(tiles, left, top, largest=largest)
-    for words, at in marks.items():
+    for words, at in marks:
         text(ax, -4, at, words, "right", **look)
     return figure, ax
 

@@ -45,7 +45,7 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
         "classes": findings.classes,
         "confusions": confusions(findings),
         "pretraining": findings.pretraining,
-        "parameters": study.table,
+        "parameters": study.table[study.table.section != "own"],  # no part of this report
         "claims": claims.table(findings),
     }
     _write_csv(target / "results.csv", findings.results)

@@ -1,0 +1,1 @@
+"""One's own images: which of them to label, and a classifier from those labels."""

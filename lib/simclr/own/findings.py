@@ -1,0 +1,131 @@
+"""What is known about a labelled collection: how good its classifier is, and what to label next."""
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.cluster import KMeans
+
+from simclr.experiment.cache import Job
+from simclr.own import learn
+from simclr.own.project import Project
+
+SURE = 0.9  # share from which the graph's opinion against a label is worth a look
+
+
+class Findings:
+    """Reads what a classifier's job left; everything is computed when it is first asked for.
+
+    Args:
+        job: of `Project.classifier`, done.
+    """
+
+    def __init__(self, project: Project, job: Job) -> None:
+        self.project, self.labels, self.classes = project, project.labels, project.labels.classes
+        with np.load(job.reads["graph"].file(learn.GRAPH)) as found:
+            self._graph = dict(found)
+        with np.load(job.file(learn.LEARNED)) as found:
+            self._shares, self._crossed = found["shares"], found["crossed"]
+        with np.load(job.file(learn.PREDICTED)) as found:
+            self._top, self._probabilities = found["classes"], found["probabilities"]
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """A row an image: file, label (if it has one), predicted, probability, second, second_probability."""
+        names = np.array(self.classes, dtype=object)
+        given = np.full(len(self._top), "", dtype=object)
+        given[self.labels.rows] = names[self.labels.given]
+        columns = {"file": self.project.collection.names, "label": given}
+        columns |= {"predicted": names[self._top[:, 0]], "probability": self._probabilities[:, 0]}
+        columns |= {"second": names[self._top[:, 1]]}
+        columns |= {"second_probability": self._probabilities[:, 1]}
+        return pd.DataFrame(columns).round(4)
+
+    @cached_property
+    def by_class(self) -> pd.DataFrame:
+        """A row a class: class, labels, found (of these, by cross-validation), images, share."""
+        predicted = np.bincount(self._top[:, 0], minlength=len(self.classes))
+        right = self._crossed.argmax(1) == self.labels.given
+        many = np.bincount(self.labels.given, minlength=len(self.classes))
+        found = np.bincount(self.labels.given, right, len(self.classes))
+        found = np.where(many > 1, found, np.nan)  # without its only label no class is found
+        columns = {"class": self.classes, "labels": many, "found": found, "images": predicted}
+        return pd.DataFrame(columns).assign(share=predicted / predicted.sum())
+
+    @cached_property
+    def numbers(self) -> dict[str, object]:
+        """What the report quotes, by name."""
+        tested = self.by_class[self.by_class.labels > 1]
+        right, many = int(tested.found.sum()), int(tested.labels.sum())
+        low, high = np.nan, np.nan
+        if many:
+            low, high = binomtest(right, many).proportion_ci(0.95, "wilson")
+        rare = self.by_class.loc[self.by_class.images.idxmin()]
+        return {
+            "source": self.project.source.name,
+            "images": len(self._top),
+            "left_out": sum(map(len, self.project.collection.about["left_out"].values())),
+            "sample": len(self._shares),
+            "labels": len(self.labels.rows),
+            "classes": len(self.classes),
+            "tested": many,
+            "right": right,
+            "accuracy": right / many if many else np.nan,
+            "low": low,
+            "high": high,
+            "single": int((self.by_class.labels == 1).sum()),
+            "unsure": int((self._probabilities[:, 0] < 0.5).sum()),
+            "unreached": int((self._shares.max(1) == 0).sum()),
+            "contradictions": len(self.contradictions),
+            "islands": len(self.islands),
+            "rarest": rare["class"],
+            "rarest_images": int(rare.images),
+        }
+
+    @cached_property
+    def contradictions(self) -> pd.DataFrame:
+        """Labels of which the graph, without them, is sure of another class: file, label, graph, share."""
+        says, share = self._crossed.argmax(1), self._crossed.max(1)
+        odd = np.flatnonzero((says != self.labels.given) & (share > SURE))
+        odd = odd[np.argsort(-share[odd])]
+        names = self.project.collection.names
+        rows = [
+            (names[self.labels.rows[i]], self.classes[self.labels.given[i]], self.classes[says[i]])
+            for i in odd
+        ]
+        return pd.DataFrame(rows, columns=["file", "label", "graph"]).assign(share=share[odd])
+
+    def labelled(self, most: int) -> list[tuple[str, np.ndarray]]:
+        """The first labelled images of each class: its name, and rows of the collection."""
+        rows, given = self.labels.rows, self.labels.given
+        return [(name, rows[given == c][:most]) for c, name in enumerate(self.classes)]
+
+    def least_sure(self, many: int) -> np.ndarray:
+        """The unlabelled images of which the classifier is least sure, rows of the collection."""
+        probability = self._probabilities[:, 0].copy()
+        probability[self.labels.rows] = 1
+        return np.argsort(probability, kind="stable")[:many]
+
+    @cached_property
+    def islands(self) -> list[tuple[str, np.ndarray]]:
+        """Clusters without a label of which the graph is least sure: what it calls them, and their rows.
+
+        There are twice as many clusters as labels; the images nearest to the middle come first.
+        """
+        components, rows = self._graph["components"], self._graph["rows"]
+        many = min(2 * len(self.labels.rows), len(rows) // 10)
+        means = KMeans(many, n_init=1, max_iter=50, random_state=0).fit(components)
+        clusters, sure = means.labels_, self._shares.max(1)
+        labelled = set(clusters[np.isin(rows, self.labels.rows)])
+        bare = [c for c in range(many) if c not in labelled and (clusters == c).any()]
+        bare.sort(key=lambda c: sure[clusters == c].mean())
+        found = []
+        for cluster in bare:
+            mine = np.flatnonzero(clusters == cluster)
+            if sure[mine].mean() > SURE:
+                break
+            far = np.linalg.norm(components[mine] - means.cluster_centers_[cluster], axis=1)
+            called = np.bincount(self._shares[mine].argmax(1), minlength=len(self.classes)).argmax()
+            found.append((self.classes[called], rows[mine[np.argsort(far)]]))
+        return found

@@ -1,0 +1,205 @@
+"""Jobs of the cache: an encoder of one's own images, the graph of them, a classifier from some labels."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from scipy import sparse
+from scipy.sparse.linalg import cg
+from torch import Tensor, nn
+
+from simclr import hardware
+from simclr.model import Classifier, Encoder, predict
+from simclr.neighbours import averaged_features, components, nearest
+from simclr.pretrain import pretrained, views_of
+from simclr.spread import surest
+from simclr.supervised import Recipe, train
+from simclr.weights import load_encoder, save_network
+
+ENCODER, GRAPH, CLASSIFIER, PREDICTED, LEARNED = (
+    "encoder.safetensors",
+    "graph.npz",
+    "classifier.safetensors",
+    "predicted.npz",
+    "learned.npz",
+)
+COMPONENTS = 64  # of the features, which images are clustered by
+_AT_ONCE = 10_000  # images that are predicted at a time
+
+
+def sample(folder, most: int) -> np.ndarray:
+    """The images that the encoder and the graph see, sorted: the first `most` by their content."""
+    return np.sort(np.load(folder / "order.npy")[:most])
+
+
+def encode(job, progress: Callable[[str], None]) -> None:
+    """Pre-train an encoder on the sample; a batch of it, the first by content, only validates."""
+    params, device, dtype = _inputs(job)
+    images, order = _images(job), np.load(job.data / "order.npy")
+    validating = order[: params.batch_size]
+    training = np.sort(order[params.batch_size : params.sample])
+    params.epochs = max(1, round(params.steps / (len(training) // params.batch_size)))
+    params.warmup_epochs = min(1.0, params.epochs / 10)
+    start = load_encoder(job.reads["start"].file(ENCODER)) if "start" in job.reads else None
+    checkpoint = job.folder / "checkpoint.pt"
+    parts = (torch.from_numpy(images[rows]).to(device) for rows in (training, validating))
+    encoder, history = pretrained(
+        *parts, params, params.seed, dtype, checkpoint, progress, start=start
+    )
+    history.to_csv(job.folder / "history.csv", index=False)
+    save_network(job.folder / ENCODER, encoder)
+    checkpoint.unlink(missing_ok=True)
+
+
+def link(job, progress: Callable[[str], None]) -> None:
+    """Find the neighbours of every image of the sample."""
+    params, device, dtype = _inputs(job)
+    encoder = load_encoder(job.reads["encoder"].file(ENCODER)).to(device)
+    rows = sample(job.data, params.sample)
+    progress(f"graph of {len(rows):,} images")
+    images = torch.from_numpy(_images(job)[rows]).to(device)
+    h = averaged_features(encoder, images, views_of(params), params.rounds, dtype)
+    cosines, indices = nearest(h, params.neighbours)
+    found = {"cosines": cosines, "indices": indices.int(), "components": components(h, COMPONENTS)}
+    np.savez(job.folder / GRAPH, rows=rows, **{k: v.cpu() for k, v in found.items()})
+
+
+def learn(job, progress: Callable[[str], None]) -> None:
+    """Spread the labels, train the network on them, and predict every image.
+
+    Writes the classifier with the names of its classes; predicted.npz: of every image the two
+    likeliest classes and their probabilities, (N, 2) each; learned.npz: the graph's shares of the
+    sample (n, classes), and what cross-validation says of each labelled image (labels, classes).
+    """
+    params, device, dtype = _inputs(job)
+    with np.load(job.reads["graph"].file(GRAPH)) as found:
+        graph = dict(found)
+    classes, given = job.inputs["classes"], np.array(job.inputs["given"])
+    labelled = np.searchsorted(graph["rows"], job.inputs["labelled"])
+    progress("labels spread")
+    system = laplacian(graph["cosines"], graph["indices"], params.exponent, params.memory)
+    shares = spread(system, labelled, given, len(classes))
+    crossed = cross_validated(system, labelled, given, len(classes), params.folds, params.seed)
+    np.savez(job.folder / LEARNED, shares=shares.astype(np.float32), crossed=crossed)
+    called = shares.argmax(1)
+    called[labelled] = given
+    teaching = np.union1d(surest(shares, params.surest), labelled)
+    teaching = teaching[(shares[teaching].max(1) > 0) | np.isin(teaching, labelled)]
+    images = _images(job)
+    taught = torch.from_numpy(images[graph["rows"][teaching]]).to(device)
+    encoder = load_encoder(job.reads["encoder"].file(ENCODER))
+    progress(f"a network learns {len(teaching):,} images")
+    model = student(
+        encoder, taught, torch.from_numpy(called[teaching]).to(device), len(classes), params, dtype
+    )
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    content = save(weights, {"classes": json.dumps(classes, ensure_ascii=False)})
+    (job.folder / CLASSIFIER).write_bytes(content)
+    np.savez(job.folder / PREDICTED, **_two_likeliest(model, images, device, dtype))
+
+
+def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, memory: float):
+    """The matrix 1 - memory S of label spreading, see `simclr.spread.spread`: sparse (n, n)."""
+    n, k = indices.shape
+    edges = np.clip(cosines, 0, None).ravel() ** exponent
+    weights = sparse.csr_matrix((edges, (np.repeat(np.arange(n), k), indices.ravel())), (n, n))
+    weights = weights.maximum(weights.T)
+    degree = np.asarray(weights.sum(1)).ravel()
+    scale = sparse.diags(np.where(degree > 0, degree, 1) ** -0.5)
+    return sparse.identity(n) - memory * (scale @ weights @ scale)
+
+
+def spread(system, labelled: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
+    """Labels spread over the graph, as in `simclr.spread.spread`, for any number of classes.
+
+    Args:
+        system: of `laplacian`.
+        labelled: rows of the labelled images; their classes are `given`.
+
+    Returns:
+        (n, classes) shares that sum to 1; to 0 where no label comes.
+    """
+    mass = np.zeros((system.shape[0], classes), np.float32)
+    for c in np.unique(given):
+        source = np.zeros(len(mass))
+        source[labelled[given == c]] = 1
+        column = cg(system, source, rtol=1e-6)[0].clip(0)
+        mass[:, c] = column / column.sum()
+    total = mass.sum(1, keepdims=True)
+    return np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)
+
+
+def cross_validated(
+    system, labelled: np.ndarray, given: np.ndarray, classes: int, folds: int, seed: int
+) -> np.ndarray:
+    """The shares of each labelled image when its label, with a fold of others, is not used."""
+    found = np.zeros((len(labelled), classes), np.float32)
+    order = np.random.default_rng(seed).permutation(len(labelled))
+    for fold in np.array_split(order, min(folds, len(labelled))):
+        kept = np.setdiff1d(order, fold)
+        if len(kept):
+            found[fold] = spread(system, labelled[kept], given[kept], classes)[labelled[fold]]
+    return found
+
+
+def student(
+    encoder: Encoder,
+    images: Tensor,
+    labels: Tensor,
+    classes: int,
+    params,
+    dtype: torch.dtype,
+) -> Classifier:
+    """Train encoder and a new head on labels of the graph, as `simclr.selftrain` does."""
+    torch.manual_seed(params.seed)
+    begun = Encoder(params.dropout_conv, params.dropout_dense).to(images.device)
+    begun.load_state_dict(encoder.state_dict())
+    model = Classifier(begun, classes)
+    recipe = Recipe(
+        steps=params.student_steps,
+        batch_size=params.batch_size,
+        encoder_rate=params.student_rate,
+        head_rate=params.student_rate,
+        weight_decay=params.student_decay,
+        views=views_of(params),
+        update_norm=True,
+        seed=params.seed,
+        dtype=dtype,
+        warmup=params.student_steps // 10,
+        smoothing=params.smoothing,
+        average=params.average,
+    )
+    train(model, images, labels, recipe)
+    return model.eval()
+
+
+def load(file) -> tuple[Classifier, list[str]]:
+    """A classifier that `make classify` wrote, in eval mode, and the names of its classes."""
+    with safe_open(file, "pt") as opened:
+        classes = json.loads(opened.metadata()["classes"])
+    model = Classifier(Encoder(), len(classes))
+    model.load_state_dict(load_file(file))
+    return model.eval().to(memory_format=torch.channels_last), classes
+
+
+def _two_likeliest(model: nn.Module, images: np.ndarray, device, dtype) -> dict[str, np.ndarray]:
+    values, classes = [], []
+    for start in range(0, len(images), _AT_ONCE):
+        some = torch.from_numpy(np.array(images[start : start + _AT_ONCE])).to(device)
+        top = predict(model, some, dtype).softmax(1).topk(2)
+        values.append(top.values.cpu().numpy())
+        classes.append(top.indices.cpu().numpy())
+    return {"classes": np.concatenate(classes), "probabilities": np.concatenate(values)}
+
+
+def _images(job) -> np.ndarray:
+    return np.load(job.data / "images.npy", mmap_mode="r")
+
+
+def _inputs(job) -> tuple[SimpleNamespace, torch.device, torch.dtype]:
+    device, dtype = hardware.pick(job.inputs["device"], job.inputs["precision"])
+    return SimpleNamespace(**job.inputs["params"]), device, dtype

@@ -1,0 +1,115 @@
+"""The sheet on which a person labels the chosen images: a page for the keyboard, and one for a pen."""
+
+import base64
+import io
+import json
+import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from string import Template
+
+from IPython.display import IFrame
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from PIL import Image
+
+from simclr import files
+from simclr.own import labels
+from simclr.own.project import Project
+
+PAGE = Path(__file__).with_name("label.html")
+_SIDE = 160  # pixels of a picture on the page, at most
+_COLUMNS, _LINES = 6, 8  # of the paper
+
+
+def write(project: Project) -> None:
+    """Write label.html and label.pdf beside labels.csv."""
+    with files.write_atomically(project.folder / "label.html") as temporary:
+        temporary.write_text(page(project))
+    table = labels.read_table(project.labels_file)
+    pictures = _pictures(project, table.file)
+    per_page = _COLUMNS * _LINES
+    with (
+        files.write_atomically(project.folder / "label.pdf") as temporary,
+        PdfPages(temporary) as pdf,
+    ):
+        for start in range(0, len(table), per_page):
+            figure = Figure(figsize=(8.27, 11.69))  # A4
+            figure.subplots_adjust(0.06, 0.05, 0.94, 0.95, hspace=0.55, wspace=0.3)
+            for i, (name, label) in enumerate(table[start : start + per_page].to_numpy()):
+                ax = figure.add_subplot(_LINES, _COLUMNS, i + 1)
+                ax.imshow(pictures[start + i], cmap="gray", interpolation="nearest")
+                ax.set(xticks=[], yticks=[])
+                ax.set_title(f"{start + i + 1}  {name[-18:]}", size=6)
+                ax.set_xlabel(label or "________________", size=7)
+            pdf.savefig(figure)
+
+
+def page(project: Project) -> str:
+    """The page, with all its pictures inside."""
+    table = labels.read_table(project.labels_file)
+    images = [
+        {"file": name, "label": label, "picture": _address(picture)}
+        for (name, label), picture in zip(
+            table.to_numpy(), _pictures(project, table.file), strict=True
+        )
+    ]
+    place = files.shown(project.labels_file)
+    data = {"key": f"simclr {project.source}", "place": place, "images": images}
+    text = json.dumps(data).replace("<", "\\u003c")  # no tag may end the script
+    return Template(PAGE.read_text()).substitute(data=text)
+
+
+def server(project: Project, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
+    """A server on this machine alone for the page, which writes labels.csv at every label.
+
+    Returns:
+        The server, to call `serve_forever` of, and the page's address. It holds a secret, so that no
+        other page can write.
+    """
+    secret = secrets.token_urlsafe(12)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            there = self.path == f"/{secret}/"
+            self._answer(200 if there else 404, page(project).encode() if there else b"")
+
+        def do_POST(self) -> None:
+            if self.path != f"/{secret}/labels":
+                return self._answer(404, b"")
+            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            table = labels.read_table(project.labels_file)
+            table["label"] = [given.get(name, label) for name, label in table.to_numpy()]
+            labels.write_table(project.labels_file, table)
+            return self._answer(200, b"")
+
+        def _answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_) -> None:  # nothing on the terminal at every label
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    return running, f"http://127.0.0.1:{running.server_port}/{secret}/"
+
+
+def in_notebook(project: Project) -> IFrame:
+    """The page, in Jupyter on this machine; it saves as long as the kernel lives."""
+    running, address = server(project)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    return IFrame(address, "100%", 700)
+
+
+def _pictures(project: Project, names) -> list[Image.Image]:
+    return list(project.collection.pictures(project.rows(names), _SIDE))
+
+
+def _address(picture: Image.Image) -> str:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

@@ -1,0 +1,81 @@
+"""One's own images: which are chosen, and how labels.csv is read."""
+
+import numpy as np
+import pytest
+
+from simclr import choose
+from simclr.errors import UserError
+from simclr.own import labels
+
+PLACES = {f"{i}.png": i for i in range(6)}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "labels.csv"
+
+
+def read(file, text: str, known=()):
+    file.write_text("file,label\n" + text)
+    return labels.read(file, PLACES, list(known))
+
+
+def test_labels_are_places_in_the_sorted_classes_and_blank_ones_are_none(file):
+    found = read(file, "3.png,shoe\n0.png, coat \n2.png,\n1.png,shoe\n5.png,NA\n")
+    assert found.classes == ["NA", "coat", "shoe"] and found.empty == 1
+    assert found.rows.tolist() == [3, 0, 1, 5]
+    assert [found.classes[c] for c in found.given] == ["shoe", "coat", "shoe", "NA"]
+
+
+def test_a_class_with_one_label_is_noted_and_a_slip_is_guessed(file):
+    found = read(file, "0.png,sandal\n1.png,sandal\n2.png,sandel\n3.png,x\n")
+    assert found.notes == [
+        "Class sandel has one label only; is it a slip for sandal?",
+        "Class x has one label only",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "message"),
+    [
+        ("9.png,a\n1.png,b\n", (), r"line 2: '9\.png' is no image"),
+        ("1.png,a\n1.png,b\n2.png,b\n", (), r"1\.png has two labels: a, b"),
+        ("1.png,coot\n2.png,shoe\n", ("coat", "shoe"), "'coot' is not in own.classes.*mean coat"),
+        ("1.png,a\n2.png,a\n", (), "2 labels of 1 classes.*Fill in"),
+        ("1.png,\n", (), "0 labels of 0 classes"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_way_out(text, known, message, file):
+    with pytest.raises(UserError, match=message):
+        read(file, text, known)
+
+
+def test_other_tables_and_no_table_are_one_message(file):
+    with pytest.raises(UserError, match="make choose"):
+        labels.read_table(file)
+    file.write_text("name;class\n")
+    with pytest.raises(UserError, match="file and label are needed"):
+        labels.read_table(file)
+
+
+def clusters(many: int = 5, each: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Points around as many centres far apart, later ones in fewer; and how near their neighbours are."""
+    rng = np.random.default_rng(0)
+    sizes = [each - 2 * c for c in range(many)]
+    middles = np.repeat(np.arange(many) * 100.0, sizes)
+    points = np.stack([middles, rng.normal(size=sum(sizes))], axis=1)
+    return points, rng.random((sum(sizes), 3))
+
+
+def test_with_no_label_yet_the_typical_images_are_chosen():
+    points, cosines = clusters()
+    chosen = labels.choose(points, cosines, 5, np.array([], int), seed=0)
+    assert chosen.tolist() == choose.typical(points, cosines, 5, seed=0).tolist()
+
+
+def test_more_images_come_from_clusters_that_nobody_has_looked_at():
+    points, cosines = clusters()
+    first = labels.choose(points, cosines, 2, np.array([], int), seed=0)
+    more = labels.choose(points, cosines, 3, first, seed=0)
+    assert not set(more) & set(first)
+    assert len({points[row, 0] for row in [*first, *more]}) == 5
