@@ -19,7 +19,7 @@ from simclr import spread
 from simclr.__main__ import main
 from simclr.errors import UserError
 from simclr.experiment.study import Study
-from simclr.own import labels, learn, sheet
+from simclr.own import labels, learn, predict, sheet
 from simclr.own.project import Project
 
 KINDS = ["bar", "disc", "pole"]
@@ -35,7 +35,7 @@ def test_labels_spread_as_they_do_in_the_report():
     cosines, indices = ring_graph()
     labelled, given = np.arange(0, 40, 4), np.arange(10)
     expected = spread.spread(cosines, indices, labelled, given, 3.0, 0.9)
-    found = learn.spread(learn.laplacian(cosines, indices, 3.0, 0.9), labelled, given, 10)
+    found, _ = learn.spread(learn.laplacian(cosines, indices, 3.0, 0.9), labelled, given, 10)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -43,21 +43,21 @@ def test_labels_spread_for_any_number_of_classes_and_not_between_islands():
     cosines, indices = ring_graph()
     cosines, indices = np.tile(cosines, (2, 1)), np.concatenate([indices, indices + 40])
     system = learn.laplacian(cosines, indices, 3.0, 0.9)
-    shares = learn.spread(system, np.arange(20), np.arange(20), 20)
+    shares, _ = learn.spread(system, np.arange(20), np.arange(20), 20)
     np.testing.assert_allclose(shares[:40].sum(1), 1, rtol=1e-5)
     assert not shares[40:].any()
     assert (shares[:20].argmax(1) == np.arange(20)).all()
 
 
-def test_cross_validation_never_uses_the_label_that_it_tests():
+def test_leaving_a_label_out_gives_what_the_others_give_alone():
     cosines, indices = ring_graph()
     system = learn.laplacian(cosines, indices, 3.0, 0.9)
-    labelled, given = np.arange(0, 40, 2), np.repeat([0, 1], 10)
-    right = learn.cross_validated(system, labelled, given, 2, folds=20, seed=0)
-    assert (right.argmax(1) == given).mean() > 0.8
-    slip = given.copy()
-    slip[5] = 1  # amid zeros: the others contradict it
-    assert learn.cross_validated(system, labelled, slip, 2, folds=20, seed=0)[5].argmax() == 0
+    labelled, given = np.arange(0, 40, 2), np.repeat([0, 1, 2], [9, 10, 1])
+    _, left_out = learn.spread(system, labelled, given, 3)
+    for i in range(len(labelled)):
+        others = np.arange(len(labelled)) != i
+        alone, _ = learn.spread(system, labelled[others], given[others], 3)
+        np.testing.assert_allclose(left_out[i], alone[labelled[i]], atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -128,19 +128,23 @@ def test_the_page_writes_each_label_into_the_file_and_nobody_else_can(project):
 
 
 @pytest.mark.slow
-def test_classify_names_every_image_and_writes_a_report(project, folder, capsys):
+def test_classify_names_every_image_and_writes_a_report(project, folder, tmp_path, capsys):
     label_all(project)
     main(["classify", "--images", str(folder), "--profile", "smoke"])
-    assert "labels of 3 classes; cross-validation finds" in capsys.readouterr().out
+    assert "labels of 3 classes; left out one by one" in capsys.readouterr().out
     table = pd.read_csv(project.folder / "predictions.csv", keep_default_na=False)
     assert list(table.file) == sorted(path.name for path in folder.iterdir())
     assert (table.predicted == table.file.map(kind_of)).mean() > 0.6
     assert (table.probability >= table.second_probability).all()
     assert (table.label != "").sum() == len(labels.read_table(project.labels_file))
-    model, classes = learn.load(project.folder / learn.CLASSIFIER)
+    file = project.folder / learn.CLASSIFIER
+    model, classes = predict.load(file)
     images = torch.from_numpy(np.array(project.collection.images[:50])).float()[:, None] / 255
     named = [classes[c] for c in model(images).argmax(1)]
     assert (np.array(named) == table.predicted[:50]).all()
+    later = np.stack([np.asarray(Image.open(folder / f"{i:03d}.png")) for i in range(5)])
+    np.save(tmp_path / "later.npy", later)
+    assert (predict.classify(file, tmp_path / "later.npy").predicted == table.predicted[:5]).all()
     text = (project.folder / "report.html").read_text()
     assert "Different in this build" not in text and "What to label next" in text
     assert (project.folder / "report.pdf").read_bytes().startswith(b"%PDF")
@@ -153,16 +157,20 @@ def test_without_images_a_line_says_how_to_name_them(command, capsys):
     assert "IMAGES=folder" in capsys.readouterr().err
 
 
-def test_a_label_of_another_folder_is_refused(folder):
-    project = Project(Study("smoke", changes={"own": {"images": str(folder)}}))
-    with pytest.raises(UserError, match=r"line 3: 'dog\.png' is no image of"):
-        project.rows(["000.png", "dog.png"])
+def test_another_collection_of_the_same_name_is_refused(project, folder, tmp_path):
+    other = tmp_path / folder.name
+    shutil.copytree(folder, other)
+    with pytest.raises(SystemExit):
+        main(["label", "--images", str(other), "--profile", "smoke"])
+    with pytest.raises(UserError, match="belongs to"):
+        Project(Study("smoke", changes={"own": {"images": str(other)}})).check_source()
 
 
 PRESSES = """<script>
-const press = key => document.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
+const press = (key, more) =>
+  document.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true, ...more }));
 const type = text => { document.getElementById("field").value = text; press("Enter"); };
-type("coat"); type("shoe"); press("c"); press("s"); press("Backspace"); press(" "); press("s");
+type("coat"); type("shoe"); press("c"); press("s"); press("z", { ctrlKey: true }); press(" "); press("s");
 press("/"); type("cap"); press("ArrowLeft"); press("Delete");
 document.title = JSON.stringify(Object.values(labels));
 </script>"""

@@ -41,6 +41,7 @@ def test_bad_files_are_left_out_and_listed_or_refused(folder, tmp_path):
     left = {"empty": ["nothing.png"], "unreadable": ["cut.png", "text.jpg"]}
     left |= {"constant": ["flat.png"], "there twice": ["twin.png"]}
     found = read(folder, tmp_path)
+    assert found.places["twin.png"] == found.places["0010.png"] and "twin.png" not in found.names
     assert found.about["left_out"] == left and len(found.names) == 500
     assert all(name in collection.described(found) for names in left.values() for name in names)
     with pytest.raises(UserError, match=r"refuse(.|\n)*twin\.png"):

@@ -39,9 +39,10 @@ def test_a_class_with_one_label_is_noted_and_a_slip_is_guessed(file):
     ("text", "known", "message"),
     [
         ("9.png,a\n1.png,b\n", (), r"line 2: '9\.png' is no image"),
-        ("1.png,a\n1.png,b\n2.png,b\n", (), r"1\.png has two labels: a, b"),
+        ("1.png,a\n1.png,b\n2.png,b\n", (), r"two labels: 1\.png is a and 1\.png is b"),
+        ("1.png,a\n\n2.png,b,c\n", (), "line 4: 3 fields, where the first line has 2"),
         ("1.png,coot\n2.png,shoe\n", ("coat", "shoe"), "'coot' is not in own.classes.*mean coat"),
-        ("1.png,a\n2.png,a\n", (), "2 labels of 1 classes.*Fill in"),
+        ("1.png,a\n2.png,a\n", (), "2 labels of 1 classes.*make label"),
         ("1.png,\n", (), "0 labels of 0 classes"),
     ],
 )
@@ -54,8 +55,15 @@ def test_other_tables_and_no_table_are_one_message(file):
     with pytest.raises(UserError, match="make choose"):
         labels.read_table(file)
     file.write_text("name;class\n")
-    with pytest.raises(UserError, match="file and label are needed"):
+    with pytest.raises(UserError, match="file,label is needed"):
         labels.read_table(file)
+
+
+def test_what_a_spreadsheet_makes_of_the_file_is_read_and_other_columns_are_kept(file):
+    file.write_bytes("\ufefffile;label;note\r\n0.png;a, b;x\r\n1.png;c;\r\n".encode())
+    assert labels.read(file, PLACES, []).classes == ["a, b", "c"]
+    labels.write_table(file, labels.read_table(file))
+    assert file.read_text() == 'file,label,note\n0.png,"a, b",x\n1.png,c,\n'
 
 
 def clusters(many: int = 5, each: int = 20) -> tuple[np.ndarray, np.ndarray]:

@@ -107,10 +107,10 @@ CASES = {
     ],
     curves.pretraining_losses: [(losses(20),), (losses(1),), (losses(20, seeds=3),)],
     curves.alignment_uniformity: [(losses(20),), (losses(1),), (losses(20, seeds=3),)],
-    charts.confusion: [
-        (900 * np.eye(10) + 9 * noise(10, 10),),
-        (np.diag(np.arange(10.0)),),
-        (np.zeros((10, 10)),),
+    charts.confusions: [
+        ({"baseline": 900 * np.eye(10) + 9 * noise(10, 10)},),
+        (dict.fromkeys(FINAL, np.diag(np.arange(10.0))),),
+        ({"probe": np.zeros((10, 10))},),
     ],
     charts.embedding_map: [POINTS, (noise(2, 2), noise(2, 2), np.array([0, 9]))],
     charts.method_dots: [(results(), summary(10, [100])), (results(1), summary(1, [100]))],
@@ -305,18 +305,25 @@ def test_pretraining_losses_and_their_gap(seeds):
 # ---- charts --------------------------------------------------------------------------------------
 
 
-def test_confusion_writes_counts_and_colours_errors_only():
+def test_confusions_write_counts_and_colour_errors_only():
     matrix = np.zeros((10, 10))
     np.fill_diagonal(matrix, 950.4)
     matrix[4, 9], matrix[9, 4], matrix[2, 1], matrix[0, 1] = 100.0, 60.3, 0.2, 0.5
-    ax, bar = charts.confusion(matrix).axes
-    cells = {t.get_position(): t.get_text() for t in ax.texts if t.get_position()[0] % 1 == 0.5}
+    figure = charts.confusions({"baseline": matrix, "probe": matrix.T, "finetune": matrix})
+    ax, other, *_ = figure.axes
+    assert [a.get_title("left") for a in figure.axes] == [
+        "Baseline",
+        "Linear probe",
+        "Fine-tuning",
+        "",
+    ]
+    cells = {t.get_position(): t.get_text() for t in ax.texts}
     assert cells[9.5, 4.5] == "100" and cells[4.5, 9.5] == "60"  # x is the predicted class
     assert cells[0.5, 0.5] == "950" and cells[1.5, 0.5] == "1" and len(cells) == 13
+    assert {t.get_position(): t.get_text() for t in other.texts}[4.5, 9.5] == "100"
     (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
     coloured = ~np.ma.getmaskarray(mesh.get_array()).reshape(10, 10)
     assert np.argwhere(coloured).tolist() == [[0, 1], [4, 9], [9, 4]]
-    assert bar.get_ylim() == pytest.approx((mesh.norm.vmin, mesh.norm.vmax))
 
 
 def test_method_dots_shows_every_run_the_mean_and_its_interval():

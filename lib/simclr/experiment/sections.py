@@ -203,7 +203,6 @@ class Own(Augmentation):
     memory: Share
     surest: Annotated[float, Field(gt=0, le=1)]
     student_steps: Steps
-    folds: Annotated[int, Field(ge=2, le=100)]
 
 
 class Comparison(Section):

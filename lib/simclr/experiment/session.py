@@ -76,9 +76,9 @@ def minutes(jobs: Sequence[Job], at_once: int) -> float:
     where = jobs[0].inputs["device"], jobs[0].inputs["precision"]
     classifiers = sum(_work(job) for job in jobs if "method" in job.inputs)
     others = sum(_work(job) for job in jobs if "method" not in job.inputs)
-    seconds = others and others / _images_per_second(*where, batch=256)
+    seconds = others and others / images_per_second(*where, batch=256)
     if classifiers:
-        seconds += classifiers / (at_once * _images_per_second(*where, batch=SMALL, threads=1))
+        seconds += classifiers / (at_once * images_per_second(*where, batch=SMALL, threads=1))
     return seconds / 60
 
 
@@ -102,9 +102,7 @@ def _work(job: Job) -> float:
 
 
 @cache
-def _images_per_second(
-    device: str, precision: str, batch: int, threads: int | None = None
-) -> float:
+def images_per_second(device: str, precision: str, batch: int, threads: int | None = None) -> float:
     """Speed of a training step, measured for about a second; all threads if not told otherwise."""
     import torch
 

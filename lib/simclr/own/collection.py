@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock
@@ -31,6 +32,7 @@ class Collection:
         source: the folder or the file that they come from.
         folder: their cache, with images.npy, order.npy and about.json.
         names: of the files, relative to `source`; rows for an array.
+        twins: name of a file that shows the same as an earlier one -> the row of that.
         images: (N, 28, 28) uint8, 0 is background.
         about: what was changed and left out: colour, sizes, inverted, left_out.
     """
@@ -38,13 +40,14 @@ class Collection:
     source: Path
     folder: Path
     names: list[str]
+    twins: dict[str, int]
     images: np.ndarray
     about: dict
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """The row of each name."""
-        return {name: row for row, name in enumerate(self.names)}
+        """The row of each name, twins included."""
+        return {name: row for row, name in enumerate(self.names)} | self.twins
 
     @property
     def digest(self) -> str:
@@ -62,18 +65,20 @@ class Collection:
         for row in rows:
             if whole is None:
                 with Image.open(self.source / self.names[row]) as opened:
-                    picture = ImageOps.exif_transpose(opened).convert("RGB")
+                    picture = _opaque(ImageOps.exif_transpose(opened))
             else:
                 picture = Image.fromarray(_bytes(whole[int(self.names[row])]))
             picture.thumbnail((side, side))
             yield picture
 
 
-def read(source: Path, bad_files: str, invert: str, root: Path = files.DATA) -> Collection:
+def read(
+    source: Path, bad_files: str, invert: str, root: Path = files.DATA, least: int = LEAST
+) -> Collection:
     """The images of a folder or an array; quick where they have been read before.
 
     Colour is made grey, and other sizes are made 28 × 28 with the border's grey at the sides.
-    Files that are unreadable, empty, constant or there twice are left out.
+    Files that are unreadable, empty or constant are left out; of twins the first is kept.
 
     Args:
         source: a folder with PNG or JPEG files, nested or not; or an .npy or .npz file that holds
@@ -81,23 +86,25 @@ def read(source: Path, bad_files: str, invert: str, root: Path = files.DATA) -> 
         bad_files: "leave out", or "refuse" to go on where there are such files.
         invert: "yes", "no", or "auto" to do it where most borders are bright.
         root: the folder to keep caches in.
+        least: how many images there must be.
 
     Raises:
         UserError: there is no such place, there are too few or too many images, or bad files.
     """
-    listed = _listed(source)
+    listed = _listed(source, least)
     seen = [[name, *_stamp(source / name)] for name in listed] or _stamp(source)
     folder = root / f"own-{files.digest([str(source.resolve()), seen, invert])}"
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "about.json").exists():
-            _write(folder, source, listed, invert)
+            _write(folder, source, listed, invert, least)
     about = files.read_json(folder / "about.json")
-    names = json.loads((folder / "names.json").read_text())
+    names, twins = json.loads((folder / "names.json").read_text())
     bad = [f"{reason}: {_few(left)}" for reason, left in about["left_out"].items()]
     if bad and bad_files == "refuse":
         raise UserError(f"{source}: bad files, and own.bad_files is refuse\n  " + "\n  ".join(bad))
-    return Collection(source, folder, names, np.load(folder / "images.npy", mmap_mode="r"), about)
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    return Collection(source, folder, names, twins, images, about)
 
 
 def described(collection: Collection) -> str:
@@ -119,14 +126,14 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
-def _listed(source: Path) -> list[str]:
+def _listed(source: Path, least: int) -> list[str]:
     """The names of the pictures in a folder, sorted; none for an array."""
     if source.is_dir():
         found = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
         names = sorted(path.relative_to(source).as_posix() for path in found if path.is_file())
-        if len(names) < LEAST:
+        if len(names) < least:
             raise UserError(
-                f"{source}: {len(names)} PNG or JPEG files; at least {LEAST} are needed"
+                f"{source}: {len(names)} PNG or JPEG files; at least {least} are needed"
             )
         return names
     if not source.exists():
@@ -141,14 +148,15 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _write(folder: Path, source: Path, listed: list[str], invert: str) -> None:
+def _write(folder: Path, source: Path, listed: list[str], invert: str, least: int) -> None:
+    print(f"{source}: reading" + f" {len(listed):,} files" * bool(listed), flush=True)
     images, names, about = _from_files(source, listed) if listed else _from_array(source)
-    kept, digests = _usable(images, names, about["left_out"])
+    kept, digests, twins = _usable(images, names, about["left_out"])
     images, names = images[kept], [names[row] for row in kept]
-    if not LEAST <= len(names) <= MOST:
+    if not least <= len(names) <= MOST:
         reasons = "; ".join(f"{len(left):,} {why}" for why, left in about["left_out"].items())
         raise UserError(
-            f"{source}: {len(names):,} usable images; {LEAST} to {MOST:,} are needed"
+            f"{source}: {len(names):,} usable images; {least} to {MOST:,} are needed"
             + f" (left out: {reasons})" * bool(reasons)
         )
     edges = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
@@ -164,7 +172,7 @@ def _write(folder: Path, source: Path, listed: list[str], invert: str) -> None:
     # By content, so that an image that is added later does not move the others.
     np.save(temporary / "order.npy", np.argsort(digests, kind="stable"))
     files.write_json(temporary / "about.json", about)
-    (temporary / "names.json").write_text(json.dumps(names))
+    (temporary / "names.json").write_text(json.dumps([names, twins]))
     temporary.rename(folder)
 
 
@@ -175,7 +183,7 @@ def _from_files(source: Path, listed: list[str]) -> tuple[np.ndarray, list[str],
         read = Parallel(-1, prefer="threads")(delayed(_small)(source / name) for name in some)
         for name, (image, what) in zip(some, read, strict=True):
             if image is None:
-                left.setdefault(what, []).append(name)
+                left.setdefault(what, []).append(name.encode(errors="replace").decode())
             else:
                 images.append(image)
                 names.append(name)
@@ -187,43 +195,55 @@ def _from_files(source: Path, listed: list[str]) -> tuple[np.ndarray, list[str],
 
 def _small(path: Path) -> tuple[np.ndarray | None, tuple[bool, bool] | str]:
     """A picture as (28, 28) uint8, and whether it was coloured and of another size; or why not."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return None, "named by bytes that are no text"
     if not path.stat().st_size:
         return None, "empty"
     try:
         with Image.open(path) as opened:
-            return _grey(ImageOps.exif_transpose(opened))
+            size = opened.size
+            opened.draft("RGB", (8 * SIDE, 8 * SIDE))  # a large JPEG is read at a smaller size
+            image, coloured = _grey(_opaque(ImageOps.exif_transpose(opened)))
+            return image, (coloured, size != (SIDE, SIDE))
     except Exception:  # Pillow has a different one for every kind of damage
         return None, "unreadable"
 
 
-def _grey(picture: Image.Image) -> tuple[np.ndarray, tuple[bool, bool]]:
+def _opaque(picture: Image.Image) -> Image.Image:
+    """The picture on white where it was transparent, with eight bits a channel: grey or RGB."""
     if picture.mode.startswith("I"):  # 16 bits a pixel
-        picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+        return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    grey = picture.convert("L")
-    colours = np.asarray(picture.convert("RGB")).astype(int)
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+def _grey(picture: Image.Image) -> tuple[np.ndarray, bool]:
+    """An opaque picture as (28, 28) uint8, and whether it has colours."""
+    colours = np.asarray(picture.convert("RGB").resize((SIDE, SIDE))).astype(int)
     coloured = bool(np.ptp(colours, axis=2).max() > 8)  # JPEG leaves a little in grey ones
-    other = grey.size != (SIDE, SIDE)
-    if other:
+    grey = picture.convert("L")
+    if grey.size != (SIDE, SIDE):
         pixels = np.asarray(grey)
         edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         grey = ImageOps.pad(grey, (SIDE, SIDE), color=int(np.median(edge)))
-    return np.asarray(grey), (coloured, other)
+    return np.asarray(grey), coloured
 
 
 def _array(source: Path) -> np.ndarray:
     """The array of an .npy or .npz file: (N, H, W) or (N, H, W, channels)."""
     try:
         found = np.load(source, mmap_mode="r")
-        if source.suffix == ".npz":
+        if isinstance(found, np.lib.npyio.NpzFile):
             names = found.files
             name = names[0] if len(names) == 1 else "images"
             if name not in names:
                 raise UserError(f"{source}: arrays {', '.join(names)}; one must be called images")
             found = found[name]
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise UserError(f"{source}: cannot be read: {error}") from None
     if found.ndim == 4 and found.shape[3] == 1:
         found = found[..., 0]
@@ -255,15 +275,20 @@ def _from_array(source: Path) -> tuple[np.ndarray, list[str], dict]:
     return small, [str(row) for row in range(many)], {**changed, "left_out": {}}
 
 
-def _usable(images: np.ndarray, names: list[str], left: dict) -> tuple[list[int], list[str]]:
-    """The rows that are neither constant nor there before, and their digests; `left` gets the others."""
+def _usable(images: np.ndarray, names: list[str], left: dict):
+    """The rows that are neither constant nor there before, their digests, and twins -> their places.
+
+    `left` gets the names of the others.
+    """
     kept: dict[str, int] = {}
+    places, twins = {}, {}
     for row, image in enumerate(images):
         digest = hashlib.sha256(image.tobytes()).hexdigest()
         if image.min() == image.max():
             left.setdefault("constant", []).append(names[row])
         elif digest in kept:
             left.setdefault("there twice", []).append(names[row])
+            twins[names[row]] = places[digest]
         else:
-            kept[digest] = row
-    return list(kept.values()), list(kept)
+            places[digest], kept[digest] = len(kept), row
+    return list(kept.values()), list(kept), twins

@@ -1,18 +1,19 @@
 """What `make choose`, `make label` and `make classify` do."""
 
-import sys
+import time
+import webbrowser
 from collections.abc import Callable, Mapping
+from datetime import date
 
 from simclr import files
 from simclr.errors import UserError
-from simclr.experiment import execute, params, provenance
+from simclr.experiment import execute, params, session
 from simclr.experiment.cache import Job
 from simclr.experiment.study import Study
 from simclr.own import collection, learn, sheet
 from simclr.own.findings import Findings
 from simclr.own.project import Project
-from simclr.report import export
-from simclr.report.show import Progress
+from simclr.report import export, show
 
 NOTEBOOK = files.NOTEBOOKS / "own_images.ipynb"
 
@@ -21,7 +22,11 @@ def choose(project: Project, many: int, more: int) -> None:
     """Pre-train, choose images to label, and write labels.csv and the sheets."""
     if not 2 <= (more or many) <= 10_000:
         raise UserError(f"LABELS or MORE: {more or many}; 2 to 10000 images can be chosen")
+    project.check_source()
     print(collection.described(project.collection), flush=True)
+    if not project.graph().is_done():
+        takes = f"about {max(1, _minutes(project)):.0f} min"
+        print(f"trains an encoder: {takes} on this machine", flush=True)
     there = project.labels_file.exists()
     table = _live(lambda progress: project.choose(many, more, progress))
     sheet.write(project)
@@ -30,18 +35,17 @@ def choose(project: Project, many: int, more: int) -> None:
         print(f"{place} is there and stays: {len(table)} images, {done} labelled. MORE=50 adds 50")
     else:
         print(f"{place}: {len(table)} images, {done} labelled")
-    print(
-        f"Label them by `make label`, in {files.shown(project.folder / 'label.html')}, or in the CSV"
-    )
+    page = files.shown(project.folder / "label.html")
+    print(f"Label them by `make label`, in {page}, or in the CSV")
 
 
 def label(project: Project) -> None:
     """Serve the page for labelling on this machine until it is interrupted."""
+    project.check_source()
     running, address = sheet.server(project)
-    print(
-        f"Open {address}\nEvery label is saved in {files.shown(project.labels_file)}. Ctrl+C ends."
-    )
-    sys.stdout.flush()
+    place = files.shown(project.labels_file)
+    print(f"Open {address}\nEvery label is saved in {place}. Ctrl+C ends.", flush=True)
+    webbrowser.open(address)
     try:
         running.serve_forever()
     except KeyboardInterrupt:
@@ -50,9 +54,12 @@ def label(project: Project) -> None:
 
 def classify(project: Project) -> None:
     """Train the classifier, predict every image, and write predictions, classifier and report."""
+    project.check_source()
+    print(collection.described(project.collection), flush=True)
     for note in project.labels.notes:
         print(f"note: {note}")
-    print(collection.described(project.collection), flush=True)
+    if project.labels.empty:
+        print(f"note: {project.labels.empty} chosen images have no label yet")
     job = trained(project)
     findings = Findings(project, job)
     with files.write_atomically(project.folder / "predictions.csv") as temporary:
@@ -60,14 +67,17 @@ def classify(project: Project) -> None:
     with files.write_atomically(project.folder / learn.CLASSIFIER) as temporary:
         temporary.write_bytes(job.file(learn.CLASSIFIER).read_bytes())
     numbers = findings.numbers
-    print(
-        f"{numbers['labels']} labels of {numbers['classes']} classes; cross-validation finds "
-        f"{numbers['right']} of {numbers['tested']} ({numbers['low']:.0%} to {numbers['high']:.0%})"
-    )
+    print(f"{numbers['labels']} labels of {numbers['classes']} classes", end="")
+    if numbers["tested"]:
+        print(
+            f"; left out one by one, {numbers['right']} of {numbers['tested']} were found again, which says "
+            f"{numbers['low']:.0%} to {numbers['high']:.0%}",
+            end="",
+        )
+    print()
     report(project)
-    print(
-        f"{files.shown(project.folder)}/: predictions.csv, {learn.CLASSIFIER}, report.html, report.pdf"
-    )
+    made = f"predictions.csv, {learn.CLASSIFIER}, report.html, report.pdf"
+    print(f"{files.shown(project.folder)}/: {made}")
 
 
 def trained(project: Project) -> Job:
@@ -80,11 +90,12 @@ def report(project: Project) -> None:
     study, book = project.study, project.folder / "report.ipynb"
     parameters = {"profile": study.profile, "variant": study.variant, "changes": study.changes}
     execute.run_notebook("own images", NOTEBOOK, book, parameters)
-    title = f"{project.source.name}: a classifier from {len(project.labels.rows)} labels"
-    day, seconds = provenance.last_change()
+    name = show.escaped(project.source.name)
+    title = f"{name}: a classifier from {len(project.labels.rows)} labels"
+    day = f"{date.today():%-d %B %Y}"
     whole = export.collect([book], title=title, subtitle="", date=day, note="", author="")
     export.write_html(whole, project.folder / "report.html")
-    export.write_pdf(whole, project.folder / "report.pdf", seconds)
+    export.write_pdf(whole, project.folder / "report.pdf", int(time.time()))
 
 
 def open_project(profile: str, variant: str, changes: Mapping) -> Project:
@@ -94,12 +105,20 @@ def open_project(profile: str, variant: str, changes: Mapping) -> Project:
         if profile != "auto" or (project.folder.exists() and project.graph().is_done()):
             return project
     raise UserError(
-        f"{project.source}: nothing is chosen yet; run `make choose IMAGES={project.source}`"
+        f"{project.source}: no encoder of these images yet; run `make choose IMAGES={project.source}`"
     )
 
 
+def _minutes(project: Project) -> float:
+    """How long the encoder and its graph take: views over the speed of a step."""
+    own, machine = project.params, project.study.machine
+    speed = session.images_per_second(machine["device"], machine["precision"], batch=256)
+    views = 2 * own.batch_size * (own.steps + 1.2 * own.nearest_steps)
+    return (views + (own.rounds + 2) * len(project.sample) * session.FORWARD) / speed / 60
+
+
 def _live(work: Callable):
-    progress = Progress()
+    progress = show.Progress()
     try:
         return work(progress)
     finally:

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn.cluster import KMeans
 
 from simclr.experiment.cache import Job
-from simclr.own import learn
+from simclr.own import learn, predict
 from simclr.own.project import Project
 
 SURE = 0.9  # share from which the graph's opinion against a label is worth a look
@@ -32,24 +32,21 @@ class Findings:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """A row an image: file, label (if it has one), predicted, probability, second, second_probability."""
-        names = np.array(self.classes, dtype=object)
-        given = np.full(len(self._top), "", dtype=object)
-        given[self.labels.rows] = names[self.labels.given]
-        columns = {"file": self.project.collection.names, "label": given}
-        columns |= {"predicted": names[self._top[:, 0]], "probability": self._probabilities[:, 0]}
-        columns |= {"second": names[self._top[:, 1]]}
-        columns |= {"second_probability": self._probabilities[:, 1]}
-        return pd.DataFrame(columns).round(4)
+        """A row an image: label (if it has one), and the columns of `predict.named`."""
+        table = predict.named(self.project.collection, self.classes, self._top, self._probabilities)
+        given = np.full(len(self._top), "", object)
+        given[self.labels.rows] = np.array(self.classes, object)[self.labels.given]
+        table.insert(1, "label", given[list(self.project.collection.places.values())])
+        return table
 
     @cached_property
     def by_class(self) -> pd.DataFrame:
-        """A row a class: class, labels, found (of these, by cross-validation), images, share."""
+        """A row a class: class, labels, found (of these, when left out), images, share."""
         predicted = np.bincount(self._top[:, 0], minlength=len(self.classes))
         right = self._crossed.argmax(1) == self.labels.given
         many = np.bincount(self.labels.given, minlength=len(self.classes))
         found = np.bincount(self.labels.given, right, len(self.classes))
-        found = np.where(many > 1, found, np.nan)  # without its only label no class is found
+        found = np.where(many > 1, found, np.nan)  # a class's only label cannot be tested
         columns = {"class": self.classes, "labels": many, "found": found, "images": predicted}
         return pd.DataFrame(columns).assign(share=predicted / predicted.sum())
 
@@ -61,9 +58,7 @@ class Findings:
         low, high = np.nan, np.nan
         if many:
             low, high = binomtest(right, many).proportion_ci(0.95, "wilson")
-        rare = self.by_class.loc[self.by_class.images.idxmin()]
         return {
-            "source": self.project.source.name,
             "images": len(self._top),
             "left_out": sum(map(len, self.project.collection.about["left_out"].values())),
             "sample": len(self._shares),
@@ -74,18 +69,14 @@ class Findings:
             "accuracy": right / many if many else np.nan,
             "low": low,
             "high": high,
-            "single": int((self.by_class.labels == 1).sum()),
             "unsure": int((self._probabilities[:, 0] < 0.5).sum()),
-            "unreached": int((self._shares.max(1) == 0).sum()),
             "contradictions": len(self.contradictions),
             "islands": len(self.islands),
-            "rarest": rare["class"],
-            "rarest_images": int(rare.images),
         }
 
     @cached_property
     def contradictions(self) -> pd.DataFrame:
-        """Labels of which the graph, without them, is sure of another class: file, label, graph, share."""
+        """Labels where the graph, without them, is sure of another class: file, label, graph, share."""
         says, share = self._crossed.argmax(1), self._crossed.max(1)
         odd = np.flatnonzero((says != self.labels.given) & (share > SURE))
         odd = odd[np.argsort(-share[odd])]

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from scipy import sparse
 from scipy.sparse.linalg import cg
-from torch import Tensor, nn
+from torch import Tensor
 
 from simclr import hardware
 from simclr.model import Classifier, Encoder, predict
@@ -31,7 +31,7 @@ COMPONENTS = 64  # of the features, which images are clustered by
 _AT_ONCE = 10_000  # images that are predicted at a time
 
 
-def sample(folder, most: int) -> np.ndarray:
+def sample(folder: Path, most: int) -> np.ndarray:
     """The images that the encoder and the graph see, sorted: the first `most` by their content."""
     return np.sort(np.load(folder / "order.npy")[:most])
 
@@ -41,7 +41,7 @@ def encode(job, progress: Callable[[str], None]) -> None:
     params, device, dtype = _inputs(job)
     images, order = _images(job), np.load(job.data / "order.npy")
     validating = order[: params.batch_size]
-    training = np.sort(order[params.batch_size : params.sample])
+    training = np.sort(order[params.batch_size : params.sample][: params.steps * params.batch_size])
     params.epochs = max(1, round(params.steps / (len(training) // params.batch_size)))
     params.warmup_epochs = min(1.0, params.epochs / 10)
     start = load_encoder(job.reads["start"].file(ENCODER)) if "start" in job.reads else None
@@ -72,8 +72,7 @@ def learn(job, progress: Callable[[str], None]) -> None:
     """Spread the labels, train the network on them, and predict every image.
 
     Writes the classifier with the names of its classes; predicted.npz: of every image the two
-    likeliest classes and their probabilities, (N, 2) each; learned.npz: the graph's shares of the
-    sample (n, classes), and what cross-validation says of each labelled image (labels, classes).
+    likeliest classes and their probabilities, (N, 2) each; learned.npz: what `spread` returns.
     """
     params, device, dtype = _inputs(job)
     with np.load(job.reads["graph"].file(GRAPH)) as found:
@@ -82,9 +81,8 @@ def learn(job, progress: Callable[[str], None]) -> None:
     labelled = np.searchsorted(graph["rows"], job.inputs["labelled"])
     progress("labels spread")
     system = laplacian(graph["cosines"], graph["indices"], params.exponent, params.memory)
-    shares = spread(system, labelled, given, len(classes))
-    crossed = cross_validated(system, labelled, given, len(classes), params.folds, params.seed)
-    np.savez(job.folder / LEARNED, shares=shares.astype(np.float32), crossed=crossed)
+    shares, crossed = spread(system, labelled, given, len(classes))
+    np.savez(job.folder / LEARNED, shares=shares, crossed=crossed)
     called = shares.argmax(1)
     called[labelled] = given
     teaching = np.union1d(surest(shares, params.surest), labelled)
@@ -97,9 +95,10 @@ def learn(job, progress: Callable[[str], None]) -> None:
         encoder, taught, torch.from_numpy(called[teaching]).to(device), len(classes), params, dtype
     )
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    content = save(weights, {"classes": json.dumps(classes, ensure_ascii=False)})
+    about = {"classes": json.dumps(classes, ensure_ascii=False), "invert": job.inputs["invert"]}
+    content = save(weights, about)
     (job.folder / CLASSIFIER).write_bytes(content)
-    np.savez(job.folder / PREDICTED, **_two_likeliest(model, images, device, dtype))
+    np.savez(job.folder / PREDICTED, **two_likeliest(model, images, device, dtype))
 
 
 def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, memory: float):
@@ -113,37 +112,41 @@ def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, memory:
     return sparse.identity(n) - memory * (scale @ weights @ scale)
 
 
-def spread(system, labelled: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
+def spread(
+    system, labelled: np.ndarray, given: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels spread over the graph, as in `simclr.spread.spread`, for any number of classes.
 
+    What spreads from several labels is the sum of what spreads from each. So each is solved for by itself,
+    and to leave one out costs nothing.
+
     Args:
-        system: of `laplacian`.
-        labelled: rows of the labelled images; their classes are `given`.
+        system: of `laplacian`, for n images.
+        labelled: (m,) rows of the labelled ones; their classes are `given`.
 
     Returns:
-        (n, classes) shares that sum to 1; to 0 where no label comes.
+        Shares (n, classes) that sum to 1, or to 0 where no label comes; and those of each labelled image
+        when its own label is left out, (m, classes).
     """
     mass = np.zeros((system.shape[0], classes), np.float32)
-    for c in np.unique(given):
+    between, sums = np.zeros((len(labelled),) * 2), np.zeros(len(labelled))
+    for j, (row, c) in enumerate(zip(labelled, given, strict=True)):
         source = np.zeros(len(mass))
-        source[labelled[given == c]] = 1
+        source[row] = 1
         column = cg(system, source, rtol=1e-6)[0].clip(0)
-        mass[:, c] = column / column.sum()
+        mass[:, c] += column
+        between[:, j], sums[j] = column[labelled], column.sum()
+    of_class = np.eye(classes)[given]  # (m, classes)
+    total = sums @ of_class
+    np.fill_diagonal(between, 0)
+    others = total - sums[:, None] * of_class  # without the image's own label
+    left_out = np.divide(between @ of_class, others, out=np.zeros_like(others), where=others > 1e-9)
+    return _shares(mass / np.where(total > 0, total, 1)), _shares(left_out)
+
+
+def _shares(mass: np.ndarray) -> np.ndarray:
     total = mass.sum(1, keepdims=True)
-    return np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)
-
-
-def cross_validated(
-    system, labelled: np.ndarray, given: np.ndarray, classes: int, folds: int, seed: int
-) -> np.ndarray:
-    """The shares of each labelled image when its label, with a fold of others, is not used."""
-    found = np.zeros((len(labelled), classes), np.float32)
-    order = np.random.default_rng(seed).permutation(len(labelled))
-    for fold in np.array_split(order, min(folds, len(labelled))):
-        kept = np.setdiff1d(order, fold)
-        if len(kept):
-            found[fold] = spread(system, labelled[kept], given[kept], classes)[labelled[fold]]
-    return found
+    return np.divide(mass, total, out=np.zeros_like(mass), where=total > 0).astype(np.float32)
 
 
 def student(
@@ -177,16 +180,10 @@ def student(
     return model.eval()
 
 
-def load(file) -> tuple[Classifier, list[str]]:
-    """A classifier that `make classify` wrote, in eval mode, and the names of its classes."""
-    with safe_open(file, "pt") as opened:
-        classes = json.loads(opened.metadata()["classes"])
-    model = Classifier(Encoder(), len(classes))
-    model.load_state_dict(load_file(file))
-    return model.eval().to(memory_format=torch.channels_last), classes
-
-
-def _two_likeliest(model: nn.Module, images: np.ndarray, device, dtype) -> dict[str, np.ndarray]:
+def two_likeliest(
+    model: Classifier, images: np.ndarray, device: torch.device, dtype: torch.dtype
+) -> dict[str, np.ndarray]:
+    """The two likeliest `classes` of images (N, 28, 28) uint8 and their `probabilities`, (N, 2) each."""
     values, classes = [], []
     for start in range(0, len(images), _AT_ONCE):
         some = torch.from_numpy(np.array(images[start : start + _AT_ONCE])).to(device)

@@ -1,6 +1,7 @@
 """A collection, what is trained on it, and the folder in which its owner finds the results."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -34,12 +35,38 @@ class Project:
             raise UserError(
                 "own.images: which images? Say IMAGES=folder, or write it into params/variants/NAME.yaml"
             )
-        self.source = files.ROOT / Path(self.params.images).expanduser()
-        self.folder = PLACE / (self.source.stem or "images")
+        try:
+            self.source = (files.ROOT / Path(self.params.images).expanduser()).resolve()
+        except RuntimeError as error:  # ~nobody
+            raise UserError(f"own.images: {self.params.images}: {error}") from None
+        self.folder = PLACE / (self.source.name or "images")
 
     @cached_property
     def collection(self) -> collection.Collection:
         return collection.read(self.source, self.params.bad_files, self.params.invert, files.DATA)
+
+    def check_source(self) -> None:
+        """Refuse another collection of the same name, and an array that is not as it was.
+
+        Raises:
+            UserError: says what differs.
+        """
+        kept = files.read_json(self.folder / "source.json")
+        if kept.get("source", str(self.source)) != str(self.source):
+            raise UserError(
+                f"{files.shown(self.folder)}: belongs to {kept['source']}; give {self.source} another name, "
+                "or move that folder away"
+            )
+        if (
+            self.source.is_file()
+            and kept.get("digest", self.collection.digest) != self.collection.digest
+        ):
+            raise UserError(
+                f"{self.source}: not the array that {files.shown(self.labels_file)} was made for, whose rows "
+                f"its labels name; move {files.shown(self.folder)} away to begin anew"
+            )
+        found = {"source": str(self.source), "digest": self.collection.digest}
+        files.write_json(self.folder / "source.json", found)
 
     @property
     def labels_file(self) -> Path:
@@ -47,7 +74,18 @@ class Project:
 
     @cached_property
     def labels(self) -> labels.Labels:
-        return labels.read(self.labels_file, self.collection.places, self.params.classes)
+        """The labels; those of images that the graph does not hold are left out, with a note."""
+        found = labels.read(self.labels_file, self.collection.places, self.params.classes)
+        inside = np.isin(found.rows, self.sample)
+        if inside.all():
+            return found
+        note = (
+            f"{(~inside).sum()} labels are of images beyond the {len(self.sample):,} that the graph "
+            "holds, and are not used; own.sample says how many it holds"
+        )
+        return replace(
+            found, rows=found.rows[inside], given=found.given[inside], notes=[*found.notes, note]
+        )
 
     @cached_property
     def sample(self) -> np.ndarray:
@@ -78,19 +116,12 @@ class Project:
 
     def classifier(self) -> cache.Job:
         """The classifier that the labels give, with what the graph and cross-validation say."""
-        names = ("exponent", "memory", "surest", "student_steps", "folds", "seed", "sample")
+        names = ("exponent", "memory", "surest", "student_steps", "seed", "sample")
         values = self._own(*_VIEWS, *names)
         taught = self.study.params["selftrain"]
         values["student_rate"], values["student_decay"] = taught.learning_rate, taught.weight_decay
         for name in ("batch_size", "dropout_conv", "dropout_dense", "smoothing", "average"):
             values[name] = getattr(taught, name)
-        inside = np.isin(self.labels.rows, self.sample)
-        if not inside.all():
-            names = [self.collection.names[row] for row in self.labels.rows[~inside][:3]]
-            raise UserError(
-                f"{self.labels_file.name}: {', '.join(names)}: not among the {len(self.sample):,} images "
-                "that the graph holds; raise own.sample"
-            )
         return self._job(
             "own_classifier",
             "learn",
@@ -99,6 +130,7 @@ class Project:
                 "classes": self.labels.classes,
                 "labelled": self.labels.rows.tolist(),
                 "given": self.labels.given.tolist(),
+                "invert": "yes" if self.collection.about["inverted"] else "no",
             },
             encoder=self.encoder(),
             graph=self.graph(),
@@ -117,34 +149,20 @@ class Project:
         table = (
             labels.read_table(self.labels_file) if there else pd.DataFrame(columns=labels.COLUMNS)
         )
-        if there and not more:
-            return table
+        rows = labels.rows(table, self.collection.places, self.labels_file)
         with np.load(self.make(self.graph(), progress).file(learn.GRAPH)) as found:
             graph = dict(found)
-        looked = np.flatnonzero(np.isin(graph["rows"], self.rows(table.file)))
+        if there and not more:
+            return table
+        looked = np.flatnonzero(np.isin(graph["rows"], rows))
         found = labels.choose(
             graph["components"], graph["cosines"], more or many, looked, self.params.seed
         )
         names = [self.collection.names[row] for row in graph["rows"][found]]
         new = pd.DataFrame({"file": names, "label": ""})
-        table = pd.concat([table, new], ignore_index=True)
+        table = pd.concat([table, new], ignore_index=True).fillna("")
         labels.write_table(self.labels_file, table)
         return table
-
-    def rows(self, names: Iterable[str]) -> np.ndarray:
-        """The rows of images in the collection, by their names.
-
-        Raises:
-            UserError: one is not there.
-        """
-        places = self.collection.places
-        for line, name in enumerate(names, 2):
-            if name not in places:
-                raise UserError(
-                    f"{files.shown(self.labels_file)}, line {line}: {name!r} is no image of {self.source}; "
-                    "remove the line, or name the folder that these labels are of"
-                )
-        return np.array([places[name] for name in names], int)
 
     def _own(self, *names: str) -> dict:
         return {name: getattr(self.params, name) for name in names}

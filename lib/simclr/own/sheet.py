@@ -5,10 +5,12 @@ import io
 import json
 import secrets
 import threading
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
 
+import pandas as pd
 from IPython.display import IFrame
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
@@ -28,7 +30,7 @@ def write(project: Project) -> None:
     with files.write_atomically(project.folder / "label.html") as temporary:
         temporary.write_text(page(project))
     table = labels.read_table(project.labels_file)
-    pictures = _pictures(project, table.file)
+    pictures = _pictures(project, table)
     per_page = _COLUMNS * _LINES
     with (
         files.write_atomically(project.folder / "label.pdf") as temporary,
@@ -37,23 +39,24 @@ def write(project: Project) -> None:
         for start in range(0, len(table), per_page):
             figure = Figure(figsize=(8.27, 11.69))  # A4
             figure.subplots_adjust(0.06, 0.05, 0.94, 0.95, hspace=0.55, wspace=0.3)
-            for i, (name, label) in enumerate(table[start : start + per_page].to_numpy()):
+            some = table[labels.COLUMNS][start : start + per_page]
+            for i, (name, label) in enumerate(some.to_numpy()):
                 ax = figure.add_subplot(_LINES, _COLUMNS, i + 1)
                 ax.imshow(pictures[start + i], cmap="gray", interpolation="nearest")
                 ax.set(xticks=[], yticks=[])
-                ax.set_title(f"{start + i + 1}  {name[-18:]}", size=6)
-                ax.set_xlabel(label or "________________", size=7)
-            pdf.savefig(figure)
+                ax.set_title(f"{start + i + 1}  {name[-18:]}", size=6, parse_math=False)
+                ax.set_xlabel(label[:20] or "________________", size=7, parse_math=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # letters that the font lacks
+                pdf.savefig(figure)
 
 
 def page(project: Project) -> str:
     """The page, with all its pictures inside."""
     table = labels.read_table(project.labels_file)
     images = [
-        {"file": name, "label": label, "picture": _address(picture)}
-        for (name, label), picture in zip(
-            table.to_numpy(), _pictures(project, table.file), strict=True
-        )
+        {"file": row.file, "label": row.label, "picture": _address(picture)}
+        for row, picture in zip(table.itertuples(), _pictures(project, table), strict=True)
     ]
     place = files.shown(project.labels_file)
     data = {"key": f"simclr {project.source}", "place": place, "images": images}
@@ -68,7 +71,8 @@ def server(project: Project, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
         The server, to call `serve_forever` of, and the page's address. It holds a secret, so that no
         other page can write.
     """
-    secret = secrets.token_urlsafe(12)
+    page(project)  # what is wrong is said here, and not in the browser
+    secret, writing = secrets.token_urlsafe(12), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -78,10 +82,11 @@ def server(project: Project, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
         def do_POST(self) -> None:
             if self.path != f"/{secret}/labels":
                 return self._answer(404, b"")
-            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            table = labels.read_table(project.labels_file)
-            table["label"] = [given.get(name, label) for name, label in table.to_numpy()]
-            labels.write_table(project.labels_file, table)
+            changed = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with writing:  # the file may have been edited meanwhile: only what changed is written
+                table = labels.read_table(project.labels_file)
+                table["label"] = table.file.map(changed).fillna(table.label)
+                labels.write_table(project.labels_file, table)
             return self._answer(200, b"")
 
         def _answer(self, status: int, content: bytes) -> None:
@@ -105,8 +110,9 @@ def in_notebook(project: Project) -> IFrame:
     return IFrame(address, "100%", 700)
 
 
-def _pictures(project: Project, names) -> list[Image.Image]:
-    return list(project.collection.pictures(project.rows(names), _SIDE))
+def _pictures(project: Project, table: pd.DataFrame) -> list[Image.Image]:
+    rows = labels.rows(table, project.collection.places, project.labels_file)
+    return list(project.collection.pictures(rows, _SIDE))
 
 
 def _address(picture: Image.Image) -> str:

@@ -1,6 +1,6 @@
 """Charts of methods and of classes: a function a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -21,19 +21,28 @@ FAINT = "#E4E4E4"
 
 
 @style.styled
-def confusion(matrix: np.ndarray) -> Figure:
-    """Counts in cells, errors coloured on a log scale so that the diagonal does not drown them.
+def confusions(matrices: Mapping[str, np.ndarray]) -> Figure:
+    """Counts in cells, a matrix (10, 10) a method, two in a row; rows are true classes.
 
-    The scale is the same for every figure; less than half an error is left blank. Rows of the
-    matrix, (10, 10), are true classes, columns predicted ones.
+    Errors are coloured on a log scale, the same for all, so that the diagonal does not drown them; less
+    than half an error is left blank.
     """
-    fig, ax = style.panels(3.5, width=4.1)
+    rows = -(-len(matrices) // 2)
+    fig, axes = style.panels(3.15 * rows, rows, 2, squeeze=False)
+    for ax, (method, matrix) in zip(axes.flat, matrices.items(), strict=False):
+        _confusion(ax, matrix)
+        ax.set_title(style.name(method), color=style.colour(method))
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_axis_off()
+    return fig
+
+
+def _confusion(ax: Axes, matrix: np.ndarray) -> None:
     # seaborn looks for the limits among the errors, of which there may be none, if not told
     scale = {"norm": LogNorm(FEWEST, MOST), "vmin": FEWEST, "vmax": MOST, "cmap": "Reds"}
-    look = {"linewidths": 0.4, "linecolor": FAINT, "square": True}
-    key = {"shrink": 0.55, "aspect": 16, "pad": 0.04, "anchor": (0, 1), "panchor": False}
+    look = {"linewidths": 0.4, "linecolor": FAINT, "square": True, "cbar": False}
     mask = np.eye(len(matrix), dtype=bool) | (matrix < FEWEST)
-    sns.heatmap(matrix, mask=mask, cbar_kws=key, ax=ax, **scale, **look)
+    sns.heatmap(matrix, mask=mask, ax=ax, **scale, **look)
     for (i, j), count in np.ndenumerate(matrix):
         if count >= FEWEST:
             c = "white" if i != j and scale["norm"](count) > 0.62 else style.INK
@@ -41,14 +50,6 @@ def confusion(matrix: np.ndarray) -> Figure:
             ax.text(j + 0.5, i + 0.5, f"{int(count + 0.5)}", ha="center", va="center", **look)
     ax.set(xlabel="Predicted class", ylabel="True class")
     ax.tick_params(length=0, rotation=0)
-    bar = ax.collections[0].colorbar
-    bar.set_ticks([1, 3, 10, 30, 100], labels=["1", "3", "10", "30", "100"])
-    bar.ax.tick_params(which="both", length=0, labelsize=style.SMALL)
-    bar.ax.set_title("errors", fontsize=style.SMALL)
-    words = f"blank:\nfewer\nthan {FEWEST:g}\n\nbold:\nright"
-    look = {"color": style.SOFT, "size": style.SMALL, "in_layout": False}  # else it moves the bar
-    ax.annotate(words, (1.04, 0), xycoords="axes fraction", **look)
-    return fig
 
 
 @style.styled

@@ -128,7 +128,9 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
     """Run pandoc where the figures are put beside the report; any warning is an error."""
     _write_figures(report, folder)
     head = {"lang": "en", "bibliography": str(BIBLIOGRAPHY), "link-citations": True}
-    text = f"---\n{json.dumps(report.metadata | head)}\n---\n\n{report.markdown}"
+    text = (
+        f"---\n{json.dumps(report.metadata | head, ensure_ascii=False)}\n---\n\n{report.markdown}"
+    )
     template = ASSETS / ("report.html" if to == "html5" else "report.typst")
     command = [
         pypandoc.get_pandoc_path(),

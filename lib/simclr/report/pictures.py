@@ -37,10 +37,13 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
 
 @styled
 def rows(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Rows of images (N, H, W), the words of each before it."""
-    longest = max(len(words) for words, _ in named)
-    found = [(words, images, 0) for words, images in named]
-    return _rows(found, left=0.15 + 0.062 * longest, largest=0.4, size=7.5)[0]
+    """Rows of images (N, H, W), the words of each before it, of which the first 24 letters are shown."""
+    found = [
+        (words if len(words) <= 24 else words[:23] + "…", images, 0) for words, images in named
+    ]
+    longest = max(len(words) for words, _, _ in found)
+    look = {"size": 7.5, "parse_math": False}
+    return _rows(found, left=0.15 + 0.062 * longest, largest=0.4, **look)[0]
 
 
 @styled

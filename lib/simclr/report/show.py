@@ -70,6 +70,11 @@ def parameters(df: pd.DataFrame) -> None:
     _publish({"text/markdown": _pipe_table(df, dict.fromkeys(df, str))}, kind="skip")
 
 
+def escaped(text: str) -> str:
+    """Text, as a file's name, as Markdown that shows just that."""
+    return re.sub(r"([^\w\s])", r"\\\1", text)
+
+
 def source(of: Callable | type) -> None:
     """Show the source of a function or class: in Jupyter as it is, in the HTML report folded."""
     code = textwrap.dedent(inspect.getsource(of))

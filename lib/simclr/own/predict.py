@@ -1,0 +1,55 @@
+"""What a trained classifier calls images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from simclr.model import Classifier, Encoder
+from simclr.own import collection, learn
+
+
+def load(file: Path | str) -> tuple[Classifier, list[str]]:
+    """A classifier that `make classify` wrote, in eval mode, and the names of its classes."""
+    classes = json.loads(_about(file)["classes"])
+    model = Classifier(Encoder(), len(classes))
+    model.load_state_dict(load_file(file))
+    return model.eval().to(memory_format=torch.channels_last), classes
+
+
+def classify(file: Path | str, source: Path | str) -> pd.DataFrame:
+    """Name images that were not there when the classifier was trained: a row an image.
+
+    Args:
+        file: a classifier that `make classify` wrote.
+        source: a folder or an array, see `collection.read`.
+
+    Returns:
+        Columns file, predicted, probability, second, second_probability.
+    """
+    model, classes = load(file)
+    read = collection.read(Path(source), "leave out", _about(file)["invert"], least=1)
+    found = learn.two_likeliest(model, read.images, torch.device("cpu"), torch.float32)
+    return named(read, classes, found["classes"], found["probabilities"])
+
+
+def named(
+    of: collection.Collection, classes: list[str], likeliest: np.ndarray, probabilities: np.ndarray
+) -> pd.DataFrame:
+    """The two likeliest classes (N, 2) of all images, and of their twins, by name."""
+    rows, words = list(of.places.values()), np.array(classes, object)
+    columns = {"file": list(of.places)}
+    for i, name in enumerate(["predicted", "second"]):
+        columns[name] = words[likeliest[rows, i]]
+        end = "probability" if i == 0 else "second_probability"
+        columns[end] = probabilities[rows, i].astype(float).round(4)
+    return pd.DataFrame(columns)
+
+
+def _about(file: Path | str) -> dict[str, str]:
+    with safe_open(file, "pt") as opened:
+        return opened.metadata()
