@@ -102,6 +102,8 @@ pdf: $(REPORT)/report.pdf ## the report as PDF
 $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) notebooks/references.bib \
 		$(wildcard lib/simclr/report/assets/*) $(if $(wildcard $(REPORT)/results.csv),,always)
 	$(PY) -m simclr export $* $(ARGS)
+ablations: $(INSTALLED) ## measure what each choice of pre-training is worth: reports/ablations.csv
+	$(PY) -m simclr ablations --profile $(PROFILE)
 verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, number by number
 	$(PY) -m simclr verify $(ARGS) --against $(REPORT)
 
@@ -136,4 +138,4 @@ clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained 
 distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
-.PHONY: $(STAGES) help setup data train plan report html pdf verify choose label classify lab test lint format lock clean distclean always
+.PHONY: $(STAGES) help setup data train plan report html pdf ablations verify choose label classify lab test lint format lock clean distclean always

@@ -120,6 +120,8 @@ def test_the_page_writes_each_label_into_the_file_and_nobody_else_can(project):
         urllib.request.urlopen(f"{address}labels", given)
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{running.server_port}/labels", given)
+        inside = sheet.in_notebook(project).src
+        assert file in urllib.request.urlopen(inside).read().decode()
     finally:
         running.shutdown()
         running.server_close()

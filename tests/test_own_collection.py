@@ -91,6 +91,7 @@ def test_an_image_that_is_added_later_leaves_the_order_of_the_others(folder, tmp
     later = np.array(after.names)[np.load(after.folder / "order.npy")]
     np.testing.assert_array_equal(order, later[later != "000.png"])
     assert before.digest != after.digest
+    assert [path.name for path in (tmp_path / "data").glob("own-*")] == [after.folder.name]
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,17 @@ def classes(methods) -> pd.DataFrame:
 # What each function is called with: a usual input and the smallest ones that a smoke run gives.
 VIEWS = noise(8, 28, 28), {"crop and resize": noise(8, 28, 28)}, noise(8, 2, 28, 28)
 POINTS = noise(300, 2), noise(300, 2), np.arange(300) % 10
+
+
+def ablated() -> pd.DataFrame:
+    points = [("views", "all"), ("views", "without rotation"), ("training", "20 epochs")]
+    rows = [
+        (*point, 0.9 - 0.01 * i + 0.001 * k) for i, point in enumerate(points) for k in range(4)
+    ]
+    return pd.DataFrame(rows, columns=["group", "point", "accuracy"])
+
+
 CASES = {
-    pictures.samples: [(digits(200), np.arange(200) % 10), (digits(2), np.array([3, 7]))],
     pictures.label_draw: [(digits(100), np.arange(100) % 10), (digits(3), np.array([1, 1, 4]))],
     pictures.views: [VIEWS, (VIEWS[0][:1], {}, VIEWS[2][:1])],
     pictures.rows: [([("coat", digits(9)), ("shoe", digits(1))],), ([("a", digits(2))] * 2,)],
@@ -114,6 +123,7 @@ CASES = {
     ],
     charts.embedding_map: [POINTS, (noise(2, 2), noise(2, 2), np.array([0, 9]))],
     charts.method_dots: [(results(), summary(10, [100])), (results(1), summary(1, [100]))],
+    charts.ablations: [(ablated(), "probe"), (ablated()[:1], "probe")],
     charts.paired_differences: [(pairs(10),), (pairs(1),)],
     charts.recalls: [(classes(FINAL),), (classes(["probe"]),)],
 }

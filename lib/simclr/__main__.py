@@ -1,6 +1,7 @@
 """What `make` calls.
 
 python -m simclr run STAGE | export html|pdf | train | plan | data | verify  --profile P --variant V
+python -m simclr ablations --profile P
 python -m simclr choose --labels N --more N | label | classify  --images FOLDER --profile P --variant V
 """
 
@@ -38,6 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
             plan(study)
         elif args.command == "data":
             describe_data(study)
+        elif args.command == "ablations":
+            measure_ablations(args.profile)
         elif args.command in OWN:
             own(study, args)
         else:
@@ -75,6 +78,15 @@ def train(study: Study, stages: list[str]) -> None:
     print(f"\ntrained; to make the report elsewhere, copy {files.shown(study.runs)}/ there")
 
 
+def measure_ablations(profile: str) -> None:
+    """Measure the grid of ablations and say where the results are."""
+    from simclr.experiment import ablations
+    from simclr.report.show import Progress
+
+    table = ablations.measure(profile, Progress())
+    print(f"\n{files.shown(ablations.results_file(profile))}: {table.point.nunique()} points")
+
+
 def plan(study: Study) -> None:
     """Say what a build will train and about how long it takes."""
     stages = [stage for stage in STAGES.values() if stage.methods or stage.encoder]
@@ -94,7 +106,7 @@ def describe_data(study: Study) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simclr", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("run", "export", "train", "plan", "data", "verify", *OWN):
+    for name in ("run", "export", "train", "plan", "data", "verify", "ablations", *OWN):
         command = commands.add_parser(name)
         if name == "run":
             command.add_argument("stage", choices=list(STAGES))

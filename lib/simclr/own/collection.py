@@ -93,11 +93,14 @@ def read(
     """
     listed = _listed(source, least)
     seen = [[name, *_stamp(source / name)] for name in listed] or _stamp(source)
-    folder = root / f"own-{files.digest([str(source.resolve()), seen, invert])}"
+    same_source = f"own-{files.digest(str(source.resolve()))}"
+    folder = root / f"{same_source}-{files.digest([seen, invert])}"
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    with FileLock(root / ".own.lock"):
         if not (folder / "about.json").exists():
             _write(folder, source, listed, invert, least)
+            for old in set(root.glob(f"{same_source}-*")) - {folder}:  # as it was before
+                shutil.rmtree(old)
     about = files.read_json(folder / "about.json")
     names, twins = json.loads((folder / "names.json").read_text())
     bad = [f"{reason}: {_few(left)}" for reason, left in about["left_out"].items()]

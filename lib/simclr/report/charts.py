@@ -90,6 +90,33 @@ def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 
 
 @style.styled
+def ablations(table: pd.DataFrame, method: str) -> Figure:
+    """Every draw a dot, a row a change, groups apart; a line marks the first, which changes nothing.
+
+    Args:
+        table: group, point, accuracy, a row a draw.
+        method: that the accuracies are of, for the colour.
+    """
+    means = table.groupby(["group", "point"], sort=False).accuracy.mean()
+    groups = means.index.get_level_values("group")
+    places = np.arange(len(means)) + 0.7 * pd.factorize(groups)[0]
+    fig, ax = style.panels(0.27 * (places[-1] + 1) + 0.6)
+    ax.axvline(means.iloc[0], color=style.SOFT, linewidth=0.8)
+    nothing = {"low": np.nan, "high": np.nan}
+    for place, ((_, point), mean) in zip(places, means.items(), strict=True):
+        values, middle = table.accuracy[table.point == point], {"mean": mean, **nothing}
+        _dots(ax, place, values, middle.values(), style.colour(method), f"{mean:.1%}")
+    ax.set_yticks(places, [point for _, point in means.index])
+    ax.set_ylim(places[-1] + 0.6, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    ax.set_xlabel("Test accuracy")
+    style.percent(ax.xaxis)
+    return fig
+
+
+@style.styled
 def paired_differences(pairs: pd.DataFrame) -> Figure:
     """Differences a - b on the same draws: dots, mean and interval, in percentage points.
 

@@ -15,18 +15,13 @@ Row = tuple[str, np.ndarray, int]  # words, images (N, H, W), pixels of space ab
 
 
 @styled
-def samples(images: np.ndarray, labels: np.ndarray) -> Figure:
-    """The first ten images of each class, a row a class."""
-    return _class_rows(images, labels, most=10)[0]
-
-
-@styled
 def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
     """The labelled images of one draw, a row a class, each row in the order of the draw.
 
     Where every prefix holds as many images of each class, the columns say how many labels that is.
     """
-    figure, ax = _class_rows(images, labels, most=len(labels), top=0.32)
+    classes = [(str(c), images[labels == c], 0) for c in np.unique(labels)]
+    figure, ax = _rows(classes, left=0.35, top=0.32, largest=0.34, weight="bold", size=8)
     k, width = len(set(labels)), images.shape[2]
     if all(len(set(labels[i : i + k])) == k for i in range(0, len(labels), k)):
         for m in range(len(labels) // k):
@@ -88,12 +83,6 @@ def mistakes(
         text(ax, x, y + 1.5, f"{t}→{p}", va="top", size=SMALL, weight="bold")
         text(ax, x, y + 9.5, sure, va="top", size=SMALL, color=SOFT)
     return figure
-
-
-def _class_rows(images: np.ndarray, labels: np.ndarray, most: int, top: float = EDGE):
-    """A row of at most `most` images a class, the class written before it."""
-    rows = [(str(k), images[labels == k][:most], 0) for k in np.unique(labels)]
-    return _rows(rows, left=0.35, top=top, largest=0.34, weight="bold", size=8)
 
 
 def _rows(rows: Sequence[Row], left: float, largest: float, top: float = EDGE, **look):
