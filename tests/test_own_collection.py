@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from simclr.errors import UserError
-from simclr.own import collection
+from simclr.own import collection, decode
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_transparent_and_16_bit_pictures_keep_their_drawing(tmp_path):
     pixels[10:20, 10:20, 3] = 255  # a black square on nothing
     for array, file in [(pixels, "a.png"), (np.full((28, 28), 256 * 100, np.uint16), "b.png")]:
         Image.fromarray(array).save(tmp_path / file)
-    small = collection._small(tmp_path / "a.png")[0]
+    small = decode.small(tmp_path / "a.png")[0]
     assert small[0, 0] == 255 and small[15, 15] == 0
-    assert abs(int(collection._small(tmp_path / "b.png")[0][0, 0]) - 100) <= 1
+    assert abs(int(decode.small(tmp_path / "b.png")[0][0, 0]) - 100) <= 1
 
 
 def test_arrays_are_read_like_files(tmp_path):

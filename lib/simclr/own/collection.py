@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock
@@ -16,8 +15,8 @@ from PIL import Image, ImageOps
 
 from simclr import files
 from simclr.errors import UserError
+from simclr.own import decode
 
-SIDE = 28  # pixels; the encoder takes no more
 LEAST, MOST = 500, 1_000_000  # images
 SUFFIXES = {".png", ".jpg", ".jpeg"}
 _BLOCK = 4096  # pictures that are read before the next ones are opened
@@ -61,13 +60,13 @@ class Collection:
 
     def pictures(self, rows: np.ndarray, side: int) -> Iterator[Image.Image]:
         """The images as they came, in colour where they have some, at most `side` pixels large."""
-        whole = None if self.source.is_dir() else _array(self.source)
+        whole = None if self.source.is_dir() else decode.array(self.source)
         for row in rows:
             if whole is None:
                 with Image.open(self.source / self.names[row]) as opened:
-                    picture = _opaque(ImageOps.exif_transpose(opened))
+                    picture = decode.opaque(ImageOps.exif_transpose(opened))
             else:
-                picture = Image.fromarray(_bytes(whole[int(self.names[row])]))
+                picture = Image.fromarray(decode.as_bytes(whole[int(self.names[row])]))
             picture.thumbnail((side, side))
             yield picture
 
@@ -117,7 +116,9 @@ def described(collection: Collection) -> str:
     if about["coloured"]:
         lines.append(f"{about['coloured']:,} have colours; they are made grey")
     if about["resized"]:
-        lines.append(f"{about['resized']:,} have other sizes; they are made {SIDE} × {SIDE}")
+        lines.append(
+            f"{about['resized']:,} have other sizes; they are made {decode.SIDE} × {decode.SIDE}"
+        )
     if about["inverted"]:
         lines.append("most borders are bright: dark becomes bright (own.invert)")
     lines += [f"left out, {why}: {_few(left)}" for why, left in about["left_out"].items()]
@@ -183,7 +184,7 @@ def _from_files(source: Path, listed: list[str]) -> tuple[np.ndarray, list[str],
     images, names, left, changed = [], [], {}, np.zeros(2, int)
     for start in range(0, len(listed), _BLOCK):
         some = listed[start : start + _BLOCK]
-        read = Parallel(-1, prefer="threads")(delayed(_small)(source / name) for name in some)
+        read = Parallel(-1, prefer="threads")(delayed(decode.small)(source / name) for name in some)
         for name, (image, what) in zip(some, read, strict=True):
             if image is None:
                 left.setdefault(what, []).append(name.encode(errors="replace").decode())
@@ -192,87 +193,21 @@ def _from_files(source: Path, listed: list[str]) -> tuple[np.ndarray, list[str],
                 names.append(name)
                 changed += what
     coloured, resized = changed.tolist()
-    whole = np.stack(images) if images else np.empty((0, SIDE, SIDE), np.uint8)
+    whole = np.stack(images) if images else np.empty((0, decode.SIDE, decode.SIDE), np.uint8)
     return whole, names, {"coloured": coloured, "resized": resized, "left_out": left}
 
 
-def _small(path: Path) -> tuple[np.ndarray | None, tuple[bool, bool] | str]:
-    """A picture as (28, 28) uint8, and whether it was coloured and of another size; or why not."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return None, "named by bytes that are no text"
-    if not path.stat().st_size:
-        return None, "empty"
-    try:
-        with Image.open(path) as opened:
-            size = opened.size
-            opened.draft("RGB", (8 * SIDE, 8 * SIDE))  # a large JPEG is read at a smaller size
-            image, coloured = _grey(_opaque(ImageOps.exif_transpose(opened)))
-            return image, (coloured, size != (SIDE, SIDE))
-    except Exception:  # Pillow has a different one for every kind of damage
-        return None, "unreadable"
-
-
-def _opaque(picture: Image.Image) -> Image.Image:
-    """The picture on white where it was transparent, with eight bits a channel: grey or RGB."""
-    if picture.mode.startswith("I"):  # 16 bits a pixel
-        return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
-
-
-def _grey(picture: Image.Image) -> tuple[np.ndarray, bool]:
-    """An opaque picture as (28, 28) uint8, and whether it has colours."""
-    colours = np.asarray(picture.convert("RGB").resize((SIDE, SIDE))).astype(int)
-    coloured = bool(np.ptp(colours, axis=2).max() > 8)  # JPEG leaves a little in grey ones
-    grey = picture.convert("L")
-    if grey.size != (SIDE, SIDE):
-        pixels = np.asarray(grey)
-        edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-        grey = ImageOps.pad(grey, (SIDE, SIDE), color=int(np.median(edge)))
-    return np.asarray(grey), coloured
-
-
-def _array(source: Path) -> np.ndarray:
-    """The array of an .npy or .npz file: (N, H, W) or (N, H, W, channels)."""
-    try:
-        found = np.load(source, mmap_mode="r")
-        if isinstance(found, np.lib.npyio.NpzFile):
-            names = found.files
-            name = names[0] if len(names) == 1 else "images"
-            if name not in names:
-                raise UserError(f"{source}: arrays {', '.join(names)}; one must be called images")
-            found = found[name]
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise UserError(f"{source}: cannot be read: {error}") from None
-    if found.ndim == 4 and found.shape[3] == 1:
-        found = found[..., 0]
-    if found.ndim not in (3, 4) or (found.ndim == 4 and found.shape[3] != 3):
-        raise UserError(f"{source}: {found.shape}; (N, H, W) or (N, H, W, 3) is needed")
-    if found.dtype != np.uint8 and not np.issubdtype(found.dtype, np.floating):
-        raise UserError(f"{source}: {found.dtype}; bytes or floats in [0, 1] are needed")
-    return found
-
-
-def _bytes(pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype == np.uint8:
-        return np.ascontiguousarray(pixels)
-    if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
-        raise UserError("an array of floats holds values outside of [0, 1]")
-    return (pixels * 255).round().astype(np.uint8)
-
-
 def _from_array(source: Path) -> tuple[np.ndarray, list[str], dict]:
-    found = _array(source)
-    small, resized = np.empty((len(found), SIDE, SIDE), np.uint8), found.shape[1:3] != (SIDE, SIDE)
+    found = decode.array(source)
+    small, resized = (
+        np.empty((len(found), decode.SIDE, decode.SIDE), np.uint8),
+        found.shape[1:3] != (decode.SIDE, decode.SIDE),
+    )
     for row, pixels in enumerate(found):
         if resized or found.ndim == 4:
-            small[row] = _grey(Image.fromarray(_bytes(pixels)))[0]
+            small[row] = decode.grey_image(Image.fromarray(decode.as_bytes(pixels)))[0]
         else:
-            small[row] = _bytes(pixels)
+            small[row] = decode.as_bytes(pixels)
     many = len(found)
     changed = {"coloured": many * (found.ndim == 4), "resized": many * resized}
     return small, [str(row) for row in range(many)], {**changed, "left_out": {}}
