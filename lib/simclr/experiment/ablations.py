@@ -63,6 +63,11 @@ def results_file(profile: str) -> Path:
     return RESULTS if profile == "full" else files.RUNS / profile / VARIANT / "ablations.csv"
 
 
+def results() -> pd.DataFrame:
+    """What was measured with the full profile, see `measure`."""
+    return pd.read_csv(RESULTS)
+
+
 def numbers(table: pd.DataFrame) -> dict[str, float]:
     """Mean accuracies by point, for prose: letters, digits and underscores of its name."""
     means = table.groupby("point").accuracy.mean()
