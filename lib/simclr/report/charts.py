@@ -28,7 +28,7 @@ def confusions(matrices: Mapping[str, np.ndarray]) -> Figure:
     than half an error is left blank.
     """
     rows = -(-len(matrices) // 2)
-    fig, axes = style.panels(3.15 * rows, rows, 2, squeeze=False)
+    fig, axes = style.panels(2.75 * rows, rows, 2, width=5.6, squeeze=False)
     for ax, (method, matrix) in zip(axes.flat, matrices.items(), strict=False):
         _confusion(ax, matrix)
         ax.set_title(style.name(method), color=style.colour(method))
