@@ -93,6 +93,7 @@ EXECUTED := $(NAMES:%=$(R)/%.ipynb)
 $(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.yaml params/variants/$(VARIANT).yaml) \
 		$(shell find lib/simclr -name '*.py' -o -name '*.mplstyle') | $(INSTALLED)
 	$(PY) -m simclr run $(call stage_of,$*) $(ARGS)
+$(R)/03_probe.ipynb: $(wildcard reports/ablations.csv)
 
 report: plan html pdf ## print the plan, execute what needs it and export HTML and PDF
 	@echo "The report is up to date: $(REPORT)/report.html and $(REPORT)/report.pdf"
