@@ -55,17 +55,12 @@ def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -
         _write(pd.concat(tables), results_file(profile))
     if failed:
         raise UserError("ablations: " + "\n".join(failed))
-    return pd.concat(tables, ignore_index=True)
+    return pd.read_csv(results_file(profile))
 
 
 def results_file(profile: str) -> Path:
     """Where the results of a profile go: beside the report for the full one."""
     return RESULTS if profile == "full" else files.RUNS / profile / VARIANT / "ablations.csv"
-
-
-def results() -> pd.DataFrame:
-    """What was measured with the full profile, see `measure`."""
-    return pd.read_csv(RESULTS)
 
 
 def numbers(table: pd.DataFrame) -> dict[str, float]:

@@ -66,23 +66,32 @@ class Augmentation(Section):
     flip: bool
 
 
-class PretrainingViews(Augmentation):
-    """The views of pre-training, which may change more."""
+class AllViews(Augmentation):
+    """Views that may also change what an image looks like, see `augment.Views`."""
 
     blur: Annotated[float, Field(ge=0, le=2)]
     blur_least: Annotated[float, Field(gt=0, le=2)]
     brightness: Share
     erase: Share
-    seeds: Annotated[list[Seed], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _order(self) -> Self:
-        _increasing("seeds", self.seeds)
+    def _blur(self) -> Self:
         if 0 < self.blur < self.blur_least:
             raise ValueError(
                 f"blur: {self.blur} is below blur_least: {self.blur_least}; use as much or more, "
                 "or 0 for none"
             )
+        return self
+
+
+class PretrainingViews(AllViews):
+    """The views of pre-training, and its seeds."""
+
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        _increasing("seeds", self.seeds)
         return self
 
 
@@ -148,12 +157,17 @@ class Finetune(Training):
     update_norm: bool
 
 
-class Teaching(Section):
-    """How labels spread, and whom they teach."""
+class Spreading(Section):
+    """How labels spread."""
 
     exponent: Annotated[float, Field(ge=0, le=1000)]
     memory: Share
     surest: Annotated[float, Field(gt=0, le=1)]
+
+
+class Teaching(Spreading):
+    """How labels spread, and whom they teach."""
+
     taught_images: Annotated[int, Field(ge=10, le=50_000)]
     taught_l2: Annotated[float, Field(gt=0, le=1000)]
 
@@ -180,17 +194,13 @@ class Selftrain(Training, Teaching):
         return self
 
 
-class Own(Augmentation):
+class Own(AllViews, Spreading):
     """A folder of one's own images; see `simclr.own`."""
 
     images: str
     bad_files: Literal["leave out", "refuse"]
     invert: Literal["auto", "yes", "no"]
     classes: list[str]
-    blur: Annotated[float, Field(ge=0, le=2)]
-    blur_least: Annotated[float, Field(gt=0, le=2)]
-    brightness: Share
-    erase: Share
     seed: Seed
     sample: Annotated[int, Field(ge=500, le=100_000)]
     batch_size: Annotated[int, Field(ge=2, le=16_384)]
@@ -199,9 +209,6 @@ class Own(Augmentation):
     nearest_steps: Steps
     rounds: Annotated[int, Field(ge=1, le=100)]
     neighbours: Annotated[int, Field(ge=1, le=1000)]
-    exponent: Annotated[float, Field(ge=0, le=1000)]
-    memory: Share
-    surest: Annotated[float, Field(gt=0, le=1)]
     student_steps: Steps
 
 

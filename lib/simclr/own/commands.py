@@ -25,8 +25,8 @@ def choose(project: Project, many: int, more: int) -> None:
     project.check_source()
     print(collection.described(project.collection), flush=True)
     if not project.graph().is_done():
-        takes = f"about {max(1, _minutes(project)):.0f} min"
-        print(f"trains an encoder: {takes} on this machine", flush=True)
+        minutes = max(1, _minutes(project))
+        print(f"trains an encoder: about {minutes:.0f} min on this machine", flush=True)
     there = project.labels_file.exists()
     table = _live(lambda progress: project.choose(many, more, progress))
     sheet.write(project)
@@ -70,8 +70,8 @@ def classify(project: Project) -> None:
     print(f"{numbers['labels']} labels of {numbers['classes']} classes", end="")
     if numbers["tested"]:
         print(
-            f"; left out one by one, {numbers['right']} of {numbers['tested']} were found again, which says "
-            f"{numbers['low']:.0%} to {numbers['high']:.0%}",
+            f"; left out one by one, {numbers['right']} of {numbers['tested']} were found again: between "
+            f"{numbers['low']:.0%} and {numbers['high']:.0%}",
             end="",
         )
     print()

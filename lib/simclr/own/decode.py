@@ -73,6 +73,7 @@ def array(source: Path) -> np.ndarray:
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Pixels as uint8; floats must lie in [0, 1]."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
     if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):

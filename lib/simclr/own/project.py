@@ -11,12 +11,12 @@ import pandas as pd
 from simclr import files
 from simclr.errors import UserError
 from simclr.experiment import cache, provenance
-from simclr.experiment.sections import Augmentation
+from simclr.experiment.sections import AllViews
 from simclr.experiment.study import Study
 from simclr.own import collection, labels, learn
 
 PLACE = files.ROOT / "collections"
-_VIEWS = (*Augmentation.model_fields, "blur", "blur_least", "brightness", "erase")
+_VIEWS = tuple(AllViews.model_fields)
 
 
 class Project:
