@@ -105,6 +105,11 @@ $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) note
 	$(PY) -m simclr export $* $(ARGS)
 ablations: $(INSTALLED) ## measure what each choice of pre-training is worth: reports/ablations.csv
 	$(PY) -m simclr ablations --profile $(PROFILE)
+bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benchmarks/results/ (half an hour)
+	$(PY) -m uv pip install --quiet --target .venv/bench --no-deps -r benchmarks/requirements.txt
+	$(PY) benchmarks/bench.py
+torture: $(INSTALLED) ## kill, fill and corrupt on purpose, and say what happens (a quarter of an hour)
+	$(PY) benchmarks/torture.py
 verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, number by number
 	$(PY) -m simclr verify $(ARGS) --against $(REPORT)
 
@@ -139,4 +144,4 @@ clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained 
 distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
-.PHONY: $(STAGES) help setup data train plan report html pdf ablations verify choose label classify lab test lint format lock clean distclean always
+.PHONY: $(STAGES) help setup data train plan report html pdf ablations bench torture verify choose label classify lab test lint format lock clean distclean always

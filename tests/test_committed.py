@@ -36,8 +36,25 @@ def test_the_table_of_accuracies_is_that_of_the_committed_report():
         assert [mean, sd, worst] == shown
 
 
+def test_the_readme_says_what_the_benchmark_measured():
+    (file,) = re.findall(r"benchmarks/results/[a-z0-9-]+\.json", README)
+    found = files.read_json(files.ROOT / file)
+    ours, *peers = [row["views_per_second"] for row in found["throughput"]]
+    assert f"| this project | {ours:.0f} |" in README
+    for peer in peers:
+        assert f"| {peer:.0f} | × {ours / peer:.1f} |" in README
+    roofline = found["roofline"]
+    assert f"{roofline['bound_seconds'] / roofline['step_seconds']:.0%} of the bound" in README
+    for row in found["time_to_accuracy"]:
+        accuracy, seconds = (
+            sum(run[name] for run in row["runs"]) / len(row["runs"])
+            for name in ("accuracy", "seconds")
+        )
+        assert re.search(rf"{accuracy:.1%}[^.]* takes {seconds:.0f} s", README)
+
+
 def test_every_link_and_picture_of_the_readme_is_in_the_repository():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (files.ROOT / target).exists(), target
 
 

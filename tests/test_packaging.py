@@ -28,6 +28,7 @@ DEV = [Requirement(text) for texts in EXTRAS.values() for text in texts]
 NOTEBOOKS = sorted(files.NOTEBOOKS.glob("*.ipynb"))
 # Names to import that are not the package's own name.
 IMPORTED_AS = {
+    "axe-core-python": "axe_core_python",
     "ipython": "IPython",
     "scikit-learn": "sklearn",
     "pyyaml": "yaml",
@@ -91,6 +92,8 @@ def test_conda_takes_python_and_the_same_lock():
 
 # ---- Nothing missing, nothing too much ----
 
+PEERS = (files.ROOT / "benchmarks" / "requirements.txt").read_text()
+
 
 def sources() -> Iterator[tuple[Path, str]]:
     """Every Python source of the project, the notebooks' code among them."""
@@ -124,6 +127,8 @@ def test_all_that_is_imported_is_declared():
         known = declared(RUNTIME) | own | sys.stdlib_module_names
         if not file.is_relative_to(files.ROOT / "lib") and file.suffix == ".py":
             known |= declared(DEV)
+        if file.is_relative_to(files.ROOT / "benchmarks"):  # the peers that `make bench` installs
+            known |= set(re.findall(r"^[a-z]+", PEERS, re.M))
         assert imports(text) <= known, file
 
 

@@ -1,0 +1,231 @@
+"""Faults on purpose, and whether a result is ever wrong or a message unreadable. Called by `make torture`.
+
+Works on a copy of the library in a temporary folder, at the profile smoke: kills the training twenty
+times, runs two at once, fills the disk, flips a byte in every kind of file, and gives bad input. Prints a
+table as Markdown; the exit status is 1 if anything went wrong.
+"""
+
+import hashlib
+import itertools
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from simclr import files
+from simclr.errors import UserError
+from simclr.experiment.stages import STAGES
+from simclr.experiment.study import Study
+
+KILLS = 20
+TRAIN = [sys.executable, "-W", "ignore", "-m", "simclr", "train", "--profile", "smoke"]
+
+
+class Place:
+    """A copy of the project whose runs/ may be hurt; the data set is shared."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.cache = folder, folder / "runs" / "cache"
+        for name in ("lib", "params"):
+            shutil.copytree(files.ROOT / name, folder / name)
+        (folder / "data").symlink_to(files.DATA)
+
+    def start(self, **options) -> subprocess.Popen:
+        """`python -m simclr train` of every stage, in a process group of its own."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder / "lib")}
+        return subprocess.Popen(
+            TRAIN,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def finish(self) -> None:
+        """Train what is missing."""
+        process = self.start()
+        _, errors = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"training without a fault failed:\n{errors}")
+
+    def results(self) -> dict[str, str]:
+        """File in the cache -> what stands for its content, without the seconds."""
+        found = {}
+        for file in sorted(self.cache.glob("*/*/*")):
+            if file.suffix in {".npz", ".csv", ".safetensors"}:
+                found[str(file.relative_to(self.cache))] = _digest(file)
+        return found
+
+    def wipe(self) -> None:
+        shutil.rmtree(self.folder / "runs", ignore_errors=True)
+
+
+def _digest(file: Path) -> str:
+    """Of a file's content; seconds, which differ each time, are left out."""
+    content = file.read_bytes()
+    if file.suffix == ".npz":
+        with np.load(file) as arrays:
+            parts = [name.encode() + arrays[name].tobytes() for name in sorted(arrays.files)
+                     if name != "seconds"]  # fmt: skip
+        content = b"".join(parts)
+    if file.suffix == ".csv":
+        table = pd.read_csv(file).drop(columns=["seconds", "views_per_second"], errors="ignore")
+        content = table.to_csv().encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def killed(place: Place, right: dict[str, str], seconds: float) -> str:
+    """Kill the training at random moments until it has been killed `KILLS` times; then let it end."""
+    random.seed(0)
+    hit, wrong, kills, completed = Counter(), 0, 0, 0
+    while kills < KILLS:
+        process = place.start()
+        time.sleep(random.uniform(2, seconds / 2))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            stages = [line for line in output.split("\n") if ": " in line and "to train" in line]
+            hit[stages[-1].split(":")[0] if stages else "start"] += 1
+            kills += 1
+        else:
+            process.communicate()
+            completed += 1
+            wrong += place.results() != right
+            place.wipe()
+    place.finish()
+    wrong += place.results() != right
+    where = ", ".join(f"{stage} {n}" for stage, n in hit.items())
+    return f"{_verdict(wrong)} {completed + 1} builds; killed in {where}"
+
+
+def two_at_once(place: Place, right: dict[str, str]) -> str:
+    """Two trainings of the same thing side by side."""
+    place.wipe()
+    both = [place.start(), place.start()]
+    for process in both:
+        process.communicate()
+    wrong = place.results() != right or any(process.returncode for process in both)
+    return f"{_verdict(wrong)} both end, with the same files"
+
+
+def full_disk(place: Place, right: dict[str, str]) -> str:
+    """No file may be longer than so many bytes, at which a write fails as on a full disk."""
+    wrong, told = 0, []
+    for limit in (1_000, 100_000, 1_000_000):
+        place.wipe()
+        process = place.start(preexec_fn=lambda n=limit: _limit(n))
+        _, errors = process.communicate()
+        wrong += process.returncode == 0 or not _is_one_line(errors)
+        told.append(errors.strip().splitlines()[-1:])
+        place.finish()
+        wrong += place.results() != right
+    return f"{_verdict(wrong)} {told[-1][0] if told[-1] else 'no message'}"
+
+
+def _limit(many: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (many, many))
+
+
+def flipped(place: Place) -> str:
+    """A byte in the middle of one file of each kind: reading it must fail and name it."""
+    study = Study("smoke", runs=place.folder / "runs")
+    study.environment = Study("smoke", runs=place.folder / "nothing").environment
+    seen, wrong = set(), 0
+    for stage in STAGES:
+        for job in study.jobs(stage):
+            for name in job.about().get("files", {}):
+                file = job.folder / name
+                if (job.kind, name) in seen:
+                    continue
+                seen.add((job.kind, name))
+                content = bytearray(file.read_bytes())
+                content[len(content) // 2] ^= 1
+                file.write_bytes(content)
+                wrong += not _refused(lambda job=job, name=name: job.file(name), str(file))
+    return f"{_verdict(wrong)} {len(seen)} kinds of file"
+
+
+BAD = {
+    "common": {
+        "dataset": ["letters", 3], "draws": [[], [1, 0], [0, 0], ["0"], [-1]], "n_labels": [[15], [0]],
+        "test_images": [10, 20_000], "probe_l2": [0, "much"], "device": ["gpu"], "precision": ["fp16"],
+        "data_dir": ["/nowhere"],
+    },
+    "pretrain": {
+        "epochs": [0, -1, 10**12, "20", 2.5], "batch_size": [1, 10**6], "temperature": [0, -1, float("nan")],
+        "learning_rate": [0, 2, float("inf")], "seeds": [[], [1, 1]], "crop_scale": [0, 1.5], "blur": [9],
+        "warmup_epochs": [99], "rotation": [-5], "unlabelled_images": [60_000],
+    },
+    "baseline": {"steps": [0], "dropout_conv": [1], "nonsense": [1]},
+    "nowhere": {"steps": [1]},
+}  # fmt: skip
+
+
+def bad_input() -> str:
+    """Impossible values, one at a time."""
+    wrong, many = 0, 0
+    for section, values in BAD.items():
+        for name, value in itertools.chain(*([(n, v) for v in vs] for n, vs in values.items())):
+            many += 1
+            changes = {section: {name: value}}
+            wrong += not _refused(
+                lambda changes=changes: Study("smoke", changes=changes).data, name
+            )
+    return f"{_verdict(wrong)} {many} values"
+
+
+def _refused(action, named: str) -> bool:
+    """Whether `action` ends with an error that names the thing, in a line."""
+    try:
+        action()
+    except UserError as error:
+        return Path(named).name in str(error) or named in str(error)
+    return False
+
+
+def _is_one_line(errors: str) -> bool:
+    return "Traceback" not in errors and len(errors.strip().splitlines()) == 1
+
+
+def _verdict(wrong: int) -> str:
+    return f"**{wrong} wrong**," if wrong else "as it should be:"
+
+
+def main() -> None:
+    """Do all, print a table."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, rows = Place(Path(folder) / "place"), {}
+        start = time.perf_counter()
+        place.finish()
+        seconds, right = time.perf_counter() - start, place.results()
+        print(f"undisturbed: {len(right)} files in {seconds:.0f} s", file=sys.stderr, flush=True)
+        rows["a byte flipped in each kind of file"] = flipped(place)
+        place.wipe()
+        rows[f"killed {KILLS} times, `kill -9`"] = killed(place, right, seconds)
+        rows["two trainings at once"] = two_at_once(place, right)
+        rows["a full disk, at three moments"] = full_disk(place, right)
+        rows["bad parameters"] = bad_input()
+    print(
+        pd.DataFrame({"fault": list(rows), "what happens": list(rows.values())}).to_markdown(
+            index=False
+        )
+    )
+    raise SystemExit(any("wrong**" in text for text in rows.values()))
+
+
+if __name__ == "__main__":
+    main()
