@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import same_color, to_rgb
+from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -194,7 +194,7 @@ def test_same_bytes_every_time_whatever_the_callers_style(function):
 # ---- colours and helpers -------------------------------------------------------------------------
 
 
-def test_colours_carry_text_and_are_distinct_where_they_stand_together():
+def test_colours_are_distinct_where_they_stand_together():
     shades = {method.key: method.colour for method in METHODS.values()}
     overview = [method.key for method in METHODS.values() if method.overview]
     for together in (
@@ -202,9 +202,6 @@ def test_colours_carry_text_and_are_distinct_where_they_stand_together():
         ["spread", "spread_neighbours", "spread_chosen"],
     ):
         assert len({shades[key] for key in together}) == len(together)
-    for shade in shades.values():  # WCAG contrast against white
-        parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(shade)]
-        assert 1.05 / (np.dot(parts, [0.2126, 0.7152, 0.0722]) + 0.05) > 3.5
 
 
 NAMING = curves.learning_curve, curves.training_history, charts.method_dots

@@ -129,6 +129,21 @@ def make(
         lock.release()
 
 
+def missing(jobs: list[Job]) -> list[Job]:
+    """Those of the jobs, and of what they read, that are not done, in the order to do them."""
+    found: dict[str, Job] = {}
+
+    def look(job: Job) -> None:
+        if not job.is_done():
+            for read in job.reads.values():
+                look(read)
+            found.setdefault(job.key, job)
+
+    for job in jobs:
+        look(job)
+    return list(found.values())
+
+
 def remove(job: Job) -> None:
     """Forget a result."""
     shutil.rmtree(job.folder, ignore_errors=True)

@@ -118,11 +118,11 @@ _SPREAD, _SELFTRAIN = "simclr.spread:spread_probe", "simclr.selftrain:selftrain"
 _METHODS = (
     Method("baseline", "Baseline", "the baseline", "#5F5F5F",
            "baseline", "simclr.supervised:baseline", steps="steps"),
-    Method(CONTROL, "Baseline + augmentation", "the augmented control", "#CC6600",
+    Method(CONTROL, "Baseline + augmentation", "the augmented control", "#B35900",
            "baseline", "simclr.supervised:baseline_augmented", steps="augmented_steps"),
     Method("probe_untrained", "Probe, untrained encoder", "the probe of the untrained encoder",
            "#A3155B", "probe", _PROBE, "untrained"),
-    Method("probe", "Linear probe", "the linear probe", "#1787B5",
+    Method("probe", "Linear probe", "the linear probe", "#157AA3",
            "probe", _PROBE, "pretrained"),
     Method("finetune", "Fine-tuning", "fine-tuning", "#7526C4",
            "finetune", _FINETUNE, "pretrained", steps="steps"),
@@ -130,10 +130,10 @@ _METHODS = (
            "spread", _SPREAD, "pretrained", pool=True),
     # Beyond the source, a step at a time. A step has the colour of the method that it improves on, unless one
     # figure shows both.
-    Method("probe_views", "Probe, better views", "the probe with better views", "#1787B5",
+    Method("probe_views", "Probe, better views", "the probe with better views", "#157AA3",
            "selftrain", _PROBE, "views", overview=False, curve=False),
     Method("probe_neighbours", "Probe, better encoder", "the probe of the better encoder",
-           "#1787B5", "selftrain", _PROBE, "neighbours", overview=False),
+           "#157AA3", "selftrain", _PROBE, "neighbours", overview=False),
     Method("finetune_neighbours", "Fine-tuning, better encoder",
            "fine-tuning of the better encoder", "#7526C4", "selftrain", _FINETUNE, "neighbours",
            section="finetune", steps="steps", overview=False, curve=False),

@@ -217,20 +217,7 @@ class Study:
 
     def missing(self, stage: str) -> list[cache.Job]:
         """The jobs that a stage needs and that are not done, in the order to do them."""
-        return self._missing(self.jobs(stage))
-
-    def _missing(self, jobs: list[cache.Job]) -> list[cache.Job]:
-        found: dict[str, cache.Job] = {}
-
-        def look(job: cache.Job) -> None:
-            if not job.is_done():
-                for read in job.reads.values():
-                    look(read)
-                found.setdefault(job.key, job)
-
-        for job in jobs:
-            look(job)
-        return list(found.values())
+        return cache.missing(self.jobs(stage))
 
     def train(self, stage: str, progress: Callable[[str], None] = lambda text: None) -> None:
         """Do what a stage needs and is not there."""
@@ -238,7 +225,7 @@ class Study:
 
     def make(self, jobs: list[cache.Job], progress: Callable[[str], None]) -> None:
         """Do these jobs and what they read: classifiers side by side, all else one by one."""
-        missing = self._missing(jobs)
+        missing = cache.missing(jobs)
         if not missing:
             return
         self.check_machine()

@@ -19,23 +19,28 @@ import typst
 
 from simclr import files
 from simclr.errors import UserError
-from simclr.report.show import fenced
+from simclr.report import inline
+from simclr.report.show import NARROW, fenced
 
 ASSETS = Path(__file__).with_name("assets")
 BIBLIOGRAPHY = files.NOTEBOOKS / "references.bib"
 FILES = re.compile(r"^\*Reads\*(.|\n(?!\n))*", re.M)  # a paragraph for those who run the notebook
 NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
 HIDDEN = {"remove-cell", "parameters", "injected-parameters"}  # tags of cells that stay out
-SCREEN = 1.2 * 4 / 3  # CSS pixels for a point of a figure: 8 pt letters are read on a screen too
+FIGURE = re.compile("<!--(fig-[a-z0-9-]+)-->")  # where assets/report.lua leaves room for one
 REFERENCES = "# References {.unnumbered}\n\n::: {#refs}\n:::\n"
 
 
 @dataclass
 class Report:
-    """The content of a report: Markdown, its figures (label -> SVG) and its title block."""
+    """The content of a report: Markdown, its figures and its title block.
+
+    Attributes:
+        figures: label -> SVG, and the narrow SVG for phones where there is one.
+    """
 
     markdown: str = ""
-    figures: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, list[str]] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -57,13 +62,19 @@ def collect(books: list[Path], **metadata: str) -> Report:
     return report
 
 
-def write_html(report: Report, file: Path) -> None:
+def write_html(report: Report, file: Path, playground: str = "") -> None:
     """Write the report as one self-contained page.
+
+    Args:
+        playground: what `playground.content` gives, for readers to classify digits on the page.
 
     Raises:
         UserError: a reference that leads nowhere, an unknown citation, a label used twice.
     """
     text = _pandoc(report, file.parent, "html5", "--mathml", "--embed-resources", "--toc")
+    text = FIGURE.sub(lambda found: inline.figure(found[1], *report.figures[found[1]]), text)
+    data = f'<script id="playground-data" type="application/json">{playground}</script>'
+    text = text.replace("<!--playground-->", data if playground else "")
     with files.write_atomically(file) as temporary:
         temporary.write_text(text)
 
@@ -111,10 +122,9 @@ def _output(data: dict[str, str], metadata: dict, report: Report) -> list[str]:
         case "figure" | "table" as kind:
             head = f"#{ours['label']} .{kind}"
             if kind == "figure":
-                width, height = ours["size"]
-                report.figures[ours["label"]] = data["image/svg+xml"]
-                head += f" src=figures/{ours['label']}.svg width={width:.2f}"
-                head += f" css-width={width * SCREEN:.0f} css-height={height * SCREEN:.0f}"
+                forms = (data.get(kind) for kind in ("image/svg+xml", NARROW))
+                report.figures[ours["label"]] = [svg for svg in forms if svg]
+                head += f" src=figures/{ours['label']}.svg width={ours['size'][0]:.2f}"
                 head += " .photo" if ours["photo"] else ""
             return [_div(head, f"{_div('.caption', ours['caption'])}\n\n{text}")]
     return []
@@ -147,7 +157,7 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
 def _write_figures(report: Report, folder: Path) -> None:
     """Write figures/<label>.svg, and remove those of figures that the report no longer has."""
     folder.mkdir(parents=True, exist_ok=True)
-    for label, svg in report.figures.items():
+    for label, (svg, *_) in report.figures.items():
         with files.write_atomically(folder / "figures" / f"{label}.svg") as temporary:
             temporary.write_text(svg)
     for old in folder.glob("figures/fig-*.svg"):

@@ -1,7 +1,8 @@
-"""Writes a report's folder: tables, numbers, provenance, figures, HTML and PDF."""
+"""Writes a report's folder: tables, numbers, provenance, figures, HTML, PDF and executed notebooks."""
 
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 
 from simclr import files
@@ -9,7 +10,8 @@ from simclr.experiment import execute, provenance
 from simclr.experiment.findings import Findings
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
-from simclr.report import claims, export
+from simclr.report import claims, export, playground
+from simclr.report.show import NARROW
 
 AUTHOR = "The simclr-100-labels authors"
 
@@ -28,10 +30,13 @@ def report(study: Study, kind: str) -> Path:
         UserError: a notebook is missing or of other code, parameters or results than the checkout's.
     """
     report = export.collect(execute.books(study), **_front(study))
-    write_tables(study, Findings(study, "comparison"), folder(study))
+    findings = Findings(study, "comparison")
+    write_tables(study, findings, folder(study))
     file = folder(study) / f"report.{kind}"
     if kind == "html":
-        export.write_html(report, file)
+        is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
+        export.write_html(report, file, playground.content(findings) if is_drawn else "")
+        write_notebooks(execute.books(study), folder(study) / "notebooks")
     else:
         export.write_pdf(report, file, provenance.last_change()[1])
     return file
@@ -63,6 +68,19 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
             files.write_json(kept.with_suffix(".json"), {**about, **what, "inputs": run.job.inputs})
 
 
+def write_notebooks(books: list[Path], target: Path) -> None:
+    """Write executed notebooks for reading: with their outputs, without times and what only pages need."""
+    for book in books:
+        notebook = nbformat.read(book, as_version=4)
+        notebook.metadata.pop("papermill", None)
+        for cell in notebook.cells:
+            cell.metadata.pop("papermill", None)
+            for output in cell.get("outputs", []):
+                output.get("data", {}).pop(NARROW, None)
+        with files.write_atomically(target / book.name) as temporary:
+            nbformat.write(notebook, temporary)
+
+
 def confusions(findings: Findings) -> pd.DataFrame:
     """Mean counts among 10,000 test images: method, true, predicted, count, sd (between draws)."""
     rows = []
@@ -77,7 +95,7 @@ def confusions(findings: Findings) -> pd.DataFrame:
 
 
 def _front(study: Study) -> dict[str, str]:
-    """Title, subtitle, date and a note on what this build is."""
+    """Title block: title, subtitle, date, a note on what this build is, and that it may be cited."""
     common, dataset = study.params["common"], study.dataset
     built = f"Built with profile “{study.profile}”, variant “{study.variant}”"
     return {
@@ -86,6 +104,7 @@ def _front(study: Study) -> dict[str, str]:
         "date": provenance.last_change()[0],
         "note": "" if study.is_committed else built,
         "author": AUTHOR,
+        "cite": "yes",
     }
 
 

@@ -20,9 +20,10 @@ from pandas.api.types import is_bool, is_float, is_scalar
 from tabulate import tabulate
 
 from simclr.errors import UserError
-from simclr.report.style import STYLE, written  # the style sets svg.hashsalt: no random ids
+from simclr.report.style import STYLE, narrow, written  # the style sets svg.hashsalt: no random ids
 
 Format = str | Callable[[object], str]
+NARROW = "application/vnd.simclr.narrow+svg"  # the MIME type of a figure for phones
 CALLABLE = {"abs": abs, "min": min, "max": max, "round": round}  # all that a premise may call
 
 
@@ -39,12 +40,20 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
         caption: Markdown, may hold `$math$`, citations and references. Also the alternative text.
         photo: a picture of images, not a chart; the page marks it as one.
     """
-    svg = io.StringIO()
+    size = list(72 * fig.get_size_inches())  # points
     with plt.style.context(STYLE):  # also for those who did not call setup()
-        fig.savefig(svg, format="svg", metadata={"Date": None})
+        content = {"image/svg+xml": _svg(fig)}
+        if not photo:
+            narrow(fig)
+            content[NARROW] = _svg(fig)
     plt.close(fig)  # else Jupyter shows it a second time
-    content, size = {"image/svg+xml": svg.getvalue()}, list(72 * fig.get_size_inches())  # points
     _publish_labelled(content, "fig-", label, caption, kind="figure", size=size, photo=photo)
+
+
+def _svg(fig: Figure) -> str:
+    svg = io.StringIO()
+    fig.savefig(svg, format="svg", metadata={"Date": None})
+    return svg.getvalue()
 
 
 def table(

@@ -2,6 +2,7 @@
 
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -11,15 +12,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
 from simclr.experiment.stages import METHODS
 
-# The colours of METHODS are at least 20 apart (CIE Lab distance) for normal vision and for the
-# three kinds of colour blindness, and at least 3.8:1 against white, so that they can carry text.
+# The colours of METHODS have a contrast of at least 4.5:1 with white, so that they can carry text. No
+# eight colours are told apart by everyone: what has a colour has its name beside it, too.
 STYLE = Path(__file__).with_name("report.mplstyle")
 WIDTH = 6.3  # inches, the text width of the report
+PHONE = 3.5  # inches, of a figure on a phone
 INK = "#222222"  # text and the first series that is no method
 SOFT = "#6E6E6E"  # secondary text, thin lines
 ACCENT = "#0B7A5B"  # the second series that is no method
@@ -67,6 +70,39 @@ def panels(height: float, rows=1, columns=1, width=WIDTH, **options) -> tuple[Fi
     """A figure with its axes, sizes in inches; pyplot, which would keep it open, is not asked."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
+
+
+def narrow(figure: Figure) -> None:
+    """Change a figure for a phone: panels below each other, each as high as it was."""
+    axes = [ax for ax in figure.axes if ax.get_subplotspec() and ax.axison]
+    old = axes[0].get_subplotspec().get_gridspec()
+    height = figure.get_figheight() / old.nrows
+    if old.ncols > 1:
+        for place, ax in zip(GridSpec(len(axes), 1, figure=figure), axes, strict=True):
+            ax.set_subplotspec(place)
+            ax.tick_params(labelleft=True)
+        figure.set_size_inches(PHONE, height * len(axes))
+    else:
+        figure.set_size_inches(PHONE, figure.get_figheight())
+    for ax in axes:
+        if isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
+            ax.xaxis.get_major_locator().set_params(nbins=4)
+        ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 32))
+    figure.draw_without_rendering()
+    for ax in axes:
+        _drop_crowded(ax)
+
+
+def _drop_crowded(ax: Axes) -> None:
+    """Hide labels of the x axis that would touch the one before."""
+    labels = [label for label in ax.get_xticklabels() if label.get_text()]
+    boxes = [label.get_window_extent() for label in labels]
+    kept = 0
+    for i in range(1, len(labels)):
+        if boxes[i].x0 < boxes[kept].x1 + 2:
+            labels[i].set_visible(False)
+        else:
+            kept = i
 
 
 def text(ax: Axes, x: float, y: float, words: str, ha="center", va="center", **look) -> None:

@@ -1,4 +1,4 @@
-// The page works without this; it adds the switches and marks the section being read.
+// The page works without this; it adds switches, anchors, previews, large figures, and marks the section being read.
 const root = document.documentElement;
 const codes = [...document.querySelectorAll('details.code')];
 
@@ -49,3 +49,47 @@ function mark() {
 addEventListener('scroll', () => requestAnimationFrame(mark), { passive: true });
 mark();
 
+
+// A link beside each heading.
+for (const heading of document.querySelectorAll('main :is(h1, h2, h3)[id]')) {
+  const link = Object.assign(document.createElement('a'), { className: 'anchor', href: `#${heading.id}`, textContent: '#' });
+  link.setAttribute('aria-label', `Link to ${heading.textContent.trim()}`);
+  heading.append(link);
+}
+
+// What a reference or citation points to, while the mouse is on it or it has the focus.
+const preview = Object.assign(document.createElement('div'), { className: 'preview', hidden: true });
+preview.setAttribute('aria-hidden', 'true'); // who cannot see it follows the link
+document.body.append(preview);
+function showPreview(event) {
+  const link = event.target.closest?.('main a[href^="#"]:not(.anchor)');
+  const target = link && document.getElementById(decodeURIComponent(link.hash.slice(1)));
+  if (!target?.matches('figure, .csl-entry, .equation')) return;
+  preview.replaceChildren(target.cloneNode(true));
+  preview.firstChild.removeAttribute('id');
+  preview.hidden = false;
+  const box = link.getBoundingClientRect(), height = preview.offsetHeight;
+  preview.style.left = `${Math.max(8, Math.min(box.left, innerWidth - preview.offsetWidth - 8))}px`;
+  preview.style.top = `${box.top > height + 12 ? box.top - height - 8 : box.bottom + 8}px`;
+}
+const hidePreview = () => { preview.hidden = true; };
+if (matchMedia('(hover: hover)').matches) {
+  document.addEventListener('pointerover', showPreview);
+  document.addEventListener('pointerout', hidePreview);
+  document.addEventListener('focusin', showPreview);
+  document.addEventListener('focusout', hidePreview);
+}
+
+// A figure as large as the window, by a click; once more, or Escape, closes it.
+const large = document.createElement('dialog');
+large.className = 'large';
+large.onclick = () => large.close();
+document.body.append(large);
+for (const picture of document.querySelectorAll('.picture')) {
+  picture.onclick = () => {
+    const copy = picture.querySelector('svg').cloneNode(true);
+    copy.setAttribute('class', 'copy');
+    large.replaceChildren(copy);
+    large.showModal();
+  };
+}

@@ -117,8 +117,9 @@ end
 local shapes = {}
 
 if html then
-  local function labelled(word, number, caption)
-    local label = pandoc.Span(word .. '\u{a0}' .. number .. '.', { class = 'number' })
+  local function labelled(word, number, caption, id)
+    local text = word .. '\u{a0}' .. number .. '.'
+    local label = pandoc.Span(text, pandoc.Attr(id and id .. '-number' or '', { 'number' }))
     return pandoc.Plain(pandoc.Inlines { label, pandoc.Space() } .. caption)
   end
 
@@ -132,20 +133,37 @@ if html then
   end
 
   function shapes.figure(div)
-    local caption, a = take_caption(div), div.attributes
-    local image = pandoc.Image(pandoc.Str(pandoc.utils.stringify(caption)), a.src, '',
-      { width = a['css-width'], height = a['css-height'] })
+    local caption, id = take_caption(div), div.identifier
     local class = div.classes:includes 'photo' and 'photo' or 'chart'
-    local box = pandoc.Div({ pandoc.Plain { image } }, pandoc.Attr('', { 'scroll', 'picture' }))
-    return pandoc.Figure({ box }, { long = { labelled('Figure', a.number, caption) } },
-      pandoc.Attr(div.identifier, { class }))
+    local box = '<div class="picture" role="img" aria-labelledby="ID-number"><!--ID--></div>'
+    return pandoc.Figure({ raw((box:gsub('ID', id))) },
+      { long = { labelled('Figure', div.attributes.number, caption, id) } }, pandoc.Attr(id, { class }))
+  end
+
+  -- Give each cell the name of its column, for phones, where a wide table is shown as a card a row;
+  -- true if the table is wide.
+  local function name_cells(table_)
+    local total, names = 0, table_.head.rows[1].cells:map(function(cell)
+      return pandoc.utils.stringify(cell.contents)
+    end)
+    for i, name in ipairs(names) do
+      local widest = utf8.len(name)
+      for _, row in ipairs(table_.bodies[1].body) do
+        local cell = row.cells[i]
+        cell.attributes['data-name'] = name
+        widest = math.max(widest, utf8.len(pandoc.utils.stringify(cell.contents)))
+      end
+      total = total + widest + 2
+    end
+    return total > 42
   end
 
   function shapes.table(div)
     local caption, rest = take_caption(div)
     -- the browser finds better widths than the source's
     rest[1].colspecs = rest[1].colspecs:map(function(spec) return { spec[1], nil } end)
-    local head = '<figure class="table" id="ID"><figcaption id="ID-caption">'
+    local cards = name_cells(rest[1]) and ' cards' or ''
+    local head = '<figure class="table' .. cards .. '" id="ID"><figcaption id="ID-caption">'
     local box = '</figcaption><div class="scroll" role="region" tabindex="0" aria-labelledby="ID-caption">'
     local function with_id(text) return raw((text:gsub('ID', div.identifier))) end
     return pandoc.Blocks { with_id(head), labelled('Table', div.attributes.number, caption),
@@ -165,6 +183,7 @@ if html then
   end
 
   function shapes.kept(div) return div.content end
+  shapes.screen = shapes.kept
   function shapes.front(blocks) return pandoc.Blocks { pandoc.Div(blocks, { class = 'front' }) } end
 else
   local function typst(inlines)
@@ -218,6 +237,7 @@ else
   end
 
   function shapes.code() return {} end
+  shapes.screen = shapes.code
   function shapes.kept(div) return around('#block(sticky: true)[', div.content) end
   function shapes.different(div) return around('#different[', div.content) end
   function shapes.references(div) return around('#text(9.2pt)[', div.content) end

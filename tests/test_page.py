@@ -1,0 +1,134 @@
+"""The page in a browser: it fits every screen, is accessible, and its networks answer as PyTorch's do."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import axe_core_python
+import pytest
+
+from simclr import files
+from simclr.report import playground
+
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "google-chrome"])), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium found: apt-get install chromium"),
+]
+REPORT = (files.REPORTS / "report.html").read_text()
+DATA = re.search(r'<script id="playground-data".*?>(.*?)</script>', REPORT, re.S)
+
+
+def asked(page: str, script: str, folder, width: int = 1280, dark: bool = False):
+    """What a script in a page finds, which it gives to `found`; in a frame, as no window is so small."""
+    script = f"""<script>
+      const found = (value) => {{ parent.document.body.dataset.found = JSON.stringify(value); }};
+      (async () => {{ {script} }})().catch((error) => found(String(error.stack)));
+    </script></body>"""
+    inner = html.escape(page.replace("</body>", script))
+    frame = f'<body><iframe width="{width}" height="800" srcdoc="{inner}"></iframe></body>'
+    (folder / "frame.html").write_text(f'<!doctype html><meta charset="utf-8">{frame}')
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile"]
+    flags += ["--hide-scrollbars", f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
+    flags += [f"--window-size={width + 100},900", "--virtual-time-budget=20000", "--dump-dom"]
+    command = [CHROMIUM, *flags, f"file://{folder}/frame.html"]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+    return json.loads(html.unescape(re.search(r'data-found="([^"]*)"', dom)[1]))
+
+
+FITS = """
+  const out = (e) => {
+    const box = e.getBoundingClientRect();
+    return box.width && (box.left < -1 || box.right > innerWidth + 1);
+  };
+  const scrolls = (e) => e.scrollWidth > e.clientWidth + 1;
+  const name = (e) => e.closest('figure')?.id || e.className;
+  found({
+    page: root.scrollWidth,
+    toc: toc.open,
+    cut: [...document.querySelectorAll('.picture svg, table, .caption')].filter(out).map(name),
+    scrolls: [...document.querySelectorAll('figure .scroll')].filter(scrolls).map(name),
+    ground: getComputedStyle(document.documentElement).backgroundColor,
+    math: [...document.fonts].filter((f) => f.family.includes('STIX')).length,
+  });"""
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"), [(360, False), (360, True), (768, False), (1280, True), (1920, False)]
+)
+def test_nothing_is_cut_or_scrolls_sideways(tmp_path, width, dark):
+    page = REPORT.replace(DATA[0], "")
+    found = asked(page, FITS, tmp_path, width, dark)
+    assert found["page"] <= width and found["cut"] == [] and found["scrolls"] == []
+    assert found["toc"] is (width > 960)  # folded on a phone
+    assert found["math"] == 3
+    assert found["ground"] == ("rgb(21, 23, 26)" if dark else "rgb(253, 253, 251)")
+
+
+SWITCHES = """
+  const ink = () => getComputedStyle(document.querySelector(".picture svg [style*='fill:var']")).fill;
+  const all = [ink()];
+  codeButton.click();
+  themeButton.click();
+  all.push(ink());
+  found({ ink: all, open: codes.every((details) => details.open) });"""
+
+
+def test_buttons_unfold_the_code_and_turn_the_figures_dark(tmp_path):
+    found = asked(REPORT.replace(DATA[0], ""), SWITCHES, tmp_path)
+    assert found["open"] and found["ink"][0] != found["ink"][1]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_an_accessibility_checker_finds_nothing_serious(tmp_path, dark):
+    axe = Path(axe_core_python.__file__).with_name("axe.min.js").read_text()
+    # what figures are drawn with is hidden from readers, and there is much of it
+    page = re.sub(r'<svg class="(wide|narrow)?" viewBox.*?</svg>', "", REPORT, flags=re.S)
+    page = page.replace("</body>", f"<script>{axe}</script></body>")
+    script = """
+      const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+      found(violations.filter((v) => ['serious', 'critical'].includes(v.impact))
+        .map((v) => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)]));"""
+    assert asked(page.replace(DATA[0], ""), script, tmp_path, dark=dark) == []
+
+
+# ---- the playground ------------------------------------------------------------------------------
+
+ANSWERS = """
+  const { data, says, testImage } = await new Promise((done) => {
+    place.addEventListener('ready', () => done(place));
+    place.scrollIntoView();
+  });
+  found(data.methods.map(({ answers }, k) => [...Array(200).keys()].filter((i) => {
+    const shares = says(k, testImage(i));
+    return String(shares.indexOf(Math.max(...shares))) === answers[i];
+  }).length));"""
+
+
+def test_the_pages_networks_answer_as_pytorchs_do(tmp_path):
+    """On 200 test images, for each classifier: all answers the same but for what rounding changes."""
+    same = asked(REPORT, ANSWERS, tmp_path)
+    assert len(same) == len(playground.METHODS) and min(same) >= 196
+
+
+DRAWN = """
+  await new Promise((done) => { place.addEventListener('ready', done); place.scrollIntoView(); });
+  const pad = document.querySelector('.pad'), pen = pad.getContext('2d');
+  pen.beginPath(); pen.moveTo(60, 60); pen.lineTo(210, 60); pen.lineTo(120, 230); pen.stroke();
+  pad.onpointerup();
+  const drawn = [...document.querySelectorAll('.answer strong')].map((e) => e.textContent[0]);
+  document.querySelector('.map').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
+  found({ drawn, about: document.querySelector('.about').textContent });"""
+
+
+def test_a_drawn_seven_is_seen_and_the_arrow_keys_choose_an_image(tmp_path):
+    found = asked(REPORT, DRAWN, tmp_path)
+    assert found["drawn"][-1] == "7", found  # says the best of them
+    assert re.fullmatch(r"Test image 0, labelled \d", found["about"])
+
+
+def test_the_html_report_stays_small():
+    assert len(REPORT.encode()) < 8_000_000
