@@ -108,7 +108,7 @@ ablations: $(INSTALLED) ## measure what each choice of pre-training is worth: re
 bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benchmarks/results/ (half an hour)
 	$(PY) -m uv pip install --quiet --target .venv/bench --no-deps -r benchmarks/requirements.txt
 	$(PY) benchmarks/bench.py
-torture: $(INSTALLED) ## kill, fill and corrupt on purpose, and say what happens (a quarter of an hour)
+torture: $(INSTALLED) ## kill, fill and corrupt on purpose, and say what happens (most of an hour)
 	$(PY) benchmarks/torture.py
 verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, number by number
 	$(PY) -m simclr verify $(ARGS) --against $(REPORT)

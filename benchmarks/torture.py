@@ -90,6 +90,7 @@ def _digest(file: Path) -> str:
 def killed(place: Place, right: dict[str, str], seconds: float) -> str:
     """Kill the training at random moments until it has been killed `KILLS` times; then let it end."""
     random.seed(0)
+    place.wipe()
     hit, wrong, kills, completed = Counter(), 0, 0, 0
     while kills < KILLS:
         process = place.start()
@@ -182,8 +183,9 @@ def bad_input() -> str:
         for name, value in itertools.chain(*([(n, v) for v in vs] for n, vs in values.items())):
             many += 1
             changes = {section: {name: value}}
+            named = name if section in STAGES or section == "common" else section
             wrong += not _refused(
-                lambda changes=changes: Study("smoke", changes=changes).data, name
+                lambda changes=changes: Study("smoke", changes=changes).data, named
             )
     return f"{_verdict(wrong)} {many} values"
 
@@ -213,12 +215,16 @@ def main() -> None:
         place.finish()
         seconds, right = time.perf_counter() - start, place.results()
         print(f"undisturbed: {len(right)} files in {seconds:.0f} s", file=sys.stderr, flush=True)
-        rows["a byte flipped in each kind of file"] = flipped(place)
-        place.wipe()
-        rows[f"killed {KILLS} times, `kill -9`"] = killed(place, right, seconds)
-        rows["two trainings at once"] = two_at_once(place, right)
-        rows["a full disk, at three moments"] = full_disk(place, right)
-        rows["bad parameters"] = bad_input()
+        faults = {
+            "bad parameters": bad_input,
+            "a byte flipped in each kind of file": lambda: flipped(place),
+            "two trainings at once": lambda: two_at_once(place, right),
+            f"killed {KILLS} times, `kill -9`": lambda: killed(place, right, seconds),
+            "a full disk, at three moments": lambda: full_disk(place, right),
+        }
+        for fault, test in faults.items():
+            rows[fault] = test()
+            print(f"{fault}: {rows[fault]}", file=sys.stderr, flush=True)
     print(
         pd.DataFrame({"fault": list(rows), "what happens": list(rows.values())}).to_markdown(
             index=False
