@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -98,8 +99,8 @@ def killed(place: Place, right: dict[str, str], seconds: float) -> str:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
-            stages = [line for line in output.split("\n") if ": " in line and "to train" in line]
-            hit[stages[-1].split(":")[0] if stages else "start"] += 1
+            stages = re.findall(r"(\w+): \d+ to train", output)
+            hit[stages[-1] if stages else "start"] += 1
             kills += 1
         else:
             process.communicate()
