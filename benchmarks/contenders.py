@@ -26,7 +26,7 @@ from simclr.pretrain import new_network, training_step, two_views, views_of
 
 STUDY = Study("full")
 PARAMS = STUDY.params["pretrain"]
-SECONDS, WARM = 12, 3  # steps before the clock starts; seconds that it runs
+SECONDS, WARM = 12, 3  # seconds that the clock runs; steps before it starts
 
 
 class Pairs(Dataset):

@@ -37,7 +37,7 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
 
     Args:
         label: as in `@fig-baseline-curve`; starts with `fig-`.
-        caption: Markdown, may hold `$math$`, citations and references. Also the alternative text.
+        caption: Markdown, may hold `$math$`, citations and references. Also the PDF's alternative text.
         photo: a picture of images, not a chart; the page marks it as one.
     """
     size = list(72 * fig.get_size_inches())  # points
