@@ -97,9 +97,7 @@ def tables(found: dict) -> dict[str, pd.DataFrame]:
     """The tables that are printed, by title."""
     speed = pd.DataFrame(found["throughput"])
     ours = speed.views_per_second[0]
-    step, roofline = found["roofline"]["views"], found["roofline"]
-    layers = pd.DataFrame(roofline["layers"])
-    reached = roofline["bound_seconds"] / roofline["step_seconds"]
+    step, layers = _layers(found["roofline"])
     runs = [
         {
             "probe": f"{row['target']:.0%}",
@@ -121,18 +119,7 @@ def tables(found: dict) -> dict[str, pd.DataFrame]:
                 "this project is faster": (ours / speed.views_per_second).map("× {:.1f}".format),
             }
         ),
-        f"A step of {step:,} views: {1e3 * roofline['step_seconds']:.0f} ms, {reached:.0%} of what "
-        f"{roofline['peak'] / 1e9:,.0f} GFLOP/s ({roofline['precision']}) and "
-        f"{roofline['bandwidth'] / 1e9:,.1f} GB/s allow": pd.DataFrame(
-            {
-                "layer": layers.layer,
-                "GFLOP": (layers.operations / 1e9).map("{:.2f}".format),
-                "MB": (layers.bytes / 1e6).map("{:.0f}".format),
-                "bound, ms": (1e3 * layers.bound).map("{:.2f}".format),
-                "measured, ms": (1e3 * layers.seconds).map("{:.2f}".format),
-                "reached": (layers.bound / layers.seconds).map("{:.0%}".format),
-            }
-        ),
+        step: layers,
         "Growth": pd.DataFrame(
             {
                 "": [_change(row) for row in found["growth"]],
@@ -150,6 +137,27 @@ def tables(found: dict) -> dict[str, pd.DataFrame]:
             }
         ),
     }
+
+
+def _layers(roofline: dict) -> tuple[str, pd.DataFrame]:
+    """What the step reaches, in words, and a row a layer."""
+    reached = roofline["bound_seconds"] / roofline["step_seconds"]
+    title = (
+        f"A step of {roofline['views']:,} views: {1e3 * roofline['step_seconds']:.0f} ms, "
+        f"{reached:.0%} of what {roofline['peak'] / 1e9:,.0f} GFLOP/s ({roofline['precision']}) and "
+        f"{roofline['bandwidth'] / 1e9:,.1f} GB/s allow"
+    )
+    layers = pd.DataFrame(roofline["layers"])
+    return title, pd.DataFrame(
+        {
+            "layer": layers.layer,
+            "GFLOP": (layers.operations / 1e9).map("{:.2f}".format),
+            "MB": (layers.bytes / 1e6).map("{:.0f}".format),
+            "bound, ms": (1e3 * layers.bound).map("{:.2f}".format),
+            "measured, ms": (1e3 * layers.seconds).map("{:.2f}".format),
+            "reached": (layers.bound / layers.seconds).map("{:.0%}".format),
+        }
+    )
 
 
 @style.styled
