@@ -73,8 +73,10 @@ def write_notebooks(books: list[Path], target: Path) -> None:
     for book in books:
         notebook = nbformat.read(book, as_version=4)
         notebook.metadata.pop("papermill", None)
-        for cell in notebook.cells:
+        for i, cell in enumerate(notebook.cells):
+            cell.id = str(i)  # papermill gives the cell that it adds a random one
             cell.metadata.pop("papermill", None)
+            cell.metadata.pop("execution", None)
             for output in cell.get("outputs", []):
                 output.get("data", {}).pop(NARROW, None)
         with files.write_atomically(target / book.name) as temporary:
