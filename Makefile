@@ -16,6 +16,8 @@ MAKEFLAGS += --no-builtin-rules
 PROFILE = full
 ## VARIANT=name               apply params/variants/name.yaml, build in a folder of its own (default source)
 VARIANT = $(or $(filter-out mnist,$(DATASET)),source)
+## NPROC=4                     how many processes pre-train together: `make pretrain NPROC=4`
+NPROC = 1
 ## DATASET=fashion-mnist      the variant of that name
 DATASET =
 ## IMAGES=folder LABELS=100 MORE=50   your own images; how many of them to choose, at first and later
@@ -92,8 +94,9 @@ $(foreach name,$(NAMES),$(eval $(call stage_of,$(name)): $(R)/$(name).ipynb))
 EXECUTED := $(NAMES:%=$(R)/%.ipynb)
 $(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.yaml params/variants/$(VARIANT).yaml) \
 		$(shell find lib/simclr -name '*.py' -o -name '*.mplstyle') | $(INSTALLED)
+	$(if $(filter-out 1,$(NPROC)),$(PY) -m simclr encode $(call stage_of,$*) --processes $(NPROC) $(ARGS))
 	$(PY) -m simclr run $(call stage_of,$*) $(ARGS)
-$(R)/03_probe.ipynb: $(wildcard reports/ablations.csv)
+$(R)/03_probe.ipynb $(R)/06_selftrain.ipynb: $(wildcard reports/ablations.csv)
 
 report: plan html pdf ## print the plan, execute what needs it and export HTML and PDF
 	@echo "The report is up to date: $(REPORT)/report.html and $(REPORT)/report.pdf"
@@ -110,6 +113,10 @@ bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benc
 	$(PY) benchmarks/bench.py
 torture: $(INSTALLED) ## kill, fill and corrupt on purpose, and say what happens (most of an hour)
 	$(PY) benchmarks/torture.py
+look: $(INSTALLED) ## take pictures of the report's pages, and of its screen at four widths in two themes: runs/look/
+	$(PY) benchmarks/look.py $(REPORT)
+unchanged: $(INSTALLED) ## SINCE=revision: show that an edit of the science changed no result, and keep what is trained
+	$(PY) benchmarks/unchanged.py $(or $(SINCE),HEAD)
 verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, number by number
 	$(PY) -m simclr verify $(ARGS) --against $(REPORT)
 
@@ -144,4 +151,4 @@ clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained 
 distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
-.PHONY: $(STAGES) help setup data train plan report html pdf ablations bench torture verify choose label classify lab test lint format lock clean distclean always
+.PHONY: $(STAGES) help setup data train plan report html pdf ablations bench torture look unchanged verify choose label classify lab test lint format lock clean distclean always

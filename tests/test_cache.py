@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from simclr import files
 from simclr.errors import UserError
 from simclr.experiment import cache
 from simclr.experiment.cache import Job, make
@@ -196,13 +197,39 @@ def test_what_draws_and_sums_up_retrains_nothing(monkeypatch, tmp_path):
                 shaping.setdefault(run, set()).add(name)
         file.write_text(text)
     both = {"augment", "data", "errors", "hardware", "model", "weights"}
-    assert shaping["encode"] == both | {"experiment/encode", "pretrain", "neighbours", "loss"}
+    training = {"pretrain", "checkpoints", "ranks", "neighbours", "loss"}
+    assert shaping["encode"] == both | training | {"experiment/encode"}
     assert shaping["measure"] == both | {"experiment/measure", "draws", "choose", "probe"}
 
 
 def test_every_import_is_one_that_the_digest_follows():
     texts = [file.read_text() for file in (cache.LIBRARY / "simclr").rglob("*.py")]
     assert len(texts) > 20 and not re.findall(r"^\s*from \.", "\n".join(texts), re.MULTILINE)
+
+
+def test_code_that_was_shown_to_give_the_same_keeps_the_key(library, job, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "UNCHANGED", tmp_path / "unchanged.json")
+    before, path = job("simclr.work:work"), library / "simclr/work.py"
+    key, code = before.key, before.code
+    path.write_text(path.read_text().replace("many=0", "many=1"))
+    cache.code_digest.cache_clear()
+    other = job("simclr.work:work")
+    assert other.key != key
+    files.write_json(cache.UNCHANGED, {other.code: code})
+    assert job("simclr.work:work").key == key
+    path.write_text(path.read_text().replace("many=1", "many=2"))  # and no other code
+    cache.code_digest.cache_clear()
+    assert job("simclr.work:work").key not in (key, other.key)
+
+
+def test_a_full_disk_is_one_line_that_names_the_folder(job, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache.pkgutil, "resolve_name", lambda name: full)
+    with pytest.raises(UserError, match=f"{job().key}: No space left on device; .* make room"):
+        make(job(), {})
+    assert not job().is_done()
 
 
 def test_a_job_is_trained_once(job):

@@ -29,6 +29,7 @@ CLAIMS = pd.DataFrame({
     "Holds": [True, False],
     "Why": ["See @fig-curve.", "Balanced draws leave less to vary: $|x|<1$."],
 })  # fmt: skip
+FIGURES = ("fig-curve", "fig-wide", "fig-late", "fig-last")
 
 
 def outputs(function, *arguments, **keywords) -> list:
@@ -71,6 +72,7 @@ def make_notebooks(folder: Path) -> list[Path]:
         code("'~~~SHOWN_CODE'", setting, [stream, widget], drawn("fig-curve", caption)),
         code("secret = 1", drawn("fig-wide", 'Six "x".', 9, photo=True), tags=["remove-input"]),
         code("secret = 2", [widget], tags=["remove-cell"]),
+        code("", drawn("fig-late", "A detail."), tags=["appendix", "remove-input"]),
         text(LOSS),
         code("", outputs(show.table, counts, "tbl-counts", "Errors.", {"share": ".1%"})),
         code("", outputs(show.source, show.fenced)),
@@ -130,7 +132,13 @@ def test_order_and_content(page):
         *("1 Introduction", "2 Baseline", "2.1 The curve", "Figure 1. Accuracy over labels"),
         *("Figure 2. Six", "(1)", "Table 1. Errors.", "3 Results", "3.1.1 Details"),
         *("It reaches 94.5%.", "Different in this build. The text above presumes lead > 0"),
-        *("A Settings", "A.1 Machine", "B Data", "References", "A Simple Framework for"),
+        *("A Settings", "A.1 Machine", "B Data"),
+        *(
+            "C Further figures and tables",
+            "Figure 4. A detail.",
+            "References",
+            "A Simple Framework for",
+        ),
     ]
     places = [found.find(text) for text in expected]
     assert -1 not in places, expected[places.index(-1)]
@@ -197,7 +205,7 @@ def test_same_bytes_again_and_old_figures_removed(built, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "fig-old.svg").touch()
     build(tmp_path)
-    names = {f"figures/{label}.svg" for label in ("fig-curve", "fig-wide", "fig-last")}
+    names = {f"figures/{label}.svg" for label in FIGURES}
     assert {f"figures/{f.name}" for f in (tmp_path / "figures").iterdir()} == names
     for name in ("report.html", "report.pdf", *names):
         assert (tmp_path / name).read_bytes() == (built[1] / name).read_bytes(), name
@@ -208,7 +216,7 @@ def test_page_is_self_contained_and_accessible(page):
     loaded += re.findall(r"url\(\s*[\"']?([^\"')]+)", page)
     assert loaded and all(link.startswith(("data:", "#")) for link in loaded)
     assert "@import" not in page and "default-src" in page
-    for label in ("fig-curve", "fig-wide", "fig-last"):  # a figure is called by its number
+    for label in FIGURES:  # a figure is called by its number
         assert f'role="img" aria-labelledby="{label}-number"><svg' in page
         assert f'id="{label}-number"' in page
 
@@ -218,7 +226,7 @@ def test_figures_are_part_of_the_page_and_follow_its_theme(page):
     assert len(set(ids)) == len(ids), "an identifier is used twice"
     used = re.findall(r'(?:url\(|<use href=")#([^")]+)', page)
     assert used and set(used) <= set(ids)
-    assert page.count('<svg class="wide"') == page.count('<svg class="narrow"') == 2  # no photo
+    assert page.count('<svg class="wide"') == page.count('<svg class="narrow"') == 3  # no photo
     assert "--0:light-dark(#" in page and "fill:#" not in page
 
 

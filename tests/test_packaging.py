@@ -122,7 +122,10 @@ def declared(requirements: list[Requirement]) -> set[str]:
 
 
 def test_all_that_is_imported_is_declared():
-    own = {"simclr", *(file.stem for file in (files.ROOT / "tests").glob("*.py"))}
+    own = {
+        "simclr",
+        *(f.stem for d in ("tests", "benchmarks") for f in (files.ROOT / d).glob("*.py")),
+    }
     for file, text in sources():
         known = declared(RUNTIME) | own | sys.stdlib_module_names
         if not file.is_relative_to(files.ROOT / "lib") and file.suffix == ".py":

@@ -83,6 +83,7 @@ def classes(methods) -> pd.DataFrame:
 
 # What each function is called with: a usual input and the smallest ones that a smoke run gives.
 VIEWS = noise(8, 28, 28), {"crop and resize": noise(8, 28, 28)}, noise(8, 2, 28, 28)
+PAIRS = noise(2, 3, 28, 28)
 POINTS = noise(300, 2), noise(300, 2), np.arange(300) % 10
 
 
@@ -98,6 +99,8 @@ CASES = {
     pictures.label_draw: [(digits(100), np.arange(100) % 10), (digits(3), np.array([1, 1, 4]))],
     pictures.views: [VIEWS, (VIEWS[0][:1], {}, VIEWS[2][:1])],
     pictures.rows: [([("coat", digits(9)), ("shoe", digits(1))],), ([("a", digits(2))] * 2,)],
+    pictures.two_columns: [([("12", digits(3)), ("4", digits(2)), ("9", digits(3))],)],
+    pictures.neighbours: [(digits(2), {"pixels": (PAIRS, PAIRS[:, :, 0, 0] > 0.5)}, "image")],
     pictures.mistakes: [(digits(20), [4] * 20, [9] * 20, [0.98] * 20), (digits(0), [], [], [])],
     diagrams.simclr_diagram: [(digits(1)[0], noise(28, 28), noise(28, 28))],
     curves.learning_curve: [
@@ -114,8 +117,7 @@ CASES = {
         (history(methods=["baseline"]), list(FINAL)),
         (history(seeds=(0, 1)), ["finetune"]),
     ],
-    curves.pretraining_losses: [(losses(20),), (losses(1),), (losses(20, seeds=3),)],
-    curves.alignment_uniformity: [(losses(20),), (losses(1),), (losses(20, seeds=3),)],
+    curves.pretraining: [(losses(20),), (losses(1),), (losses(20, seeds=3),)],
     charts.confusions: [
         ({"baseline": 900 * np.eye(10) + 9 * noise(10, 10)},),
         (dict.fromkeys(FINAL, np.diag(np.arange(10.0))),),
@@ -291,22 +293,22 @@ def test_training_history_has_a_line_a_run_and_the_mean(seeds):
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_epochs_are_whole_numbers(epochs):
     trained = curves.training_history(history(1, epochs), ["baseline"]).axes
-    for ax in trained + curves.pretraining_losses(losses(epochs)).axes:
+    for ax in trained + curves.pretraining(losses(epochs)).axes:
         ticks = ax.get_xticks()
         assert len(ticks) and np.allclose(ticks, np.round(ticks))
         assert epochs > 1 or ax.lines[-1].get_marker() == "o"  # a single epoch is still seen
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_pretraining_losses_and_their_gap(seeds):
+def test_pretraining_shows_losses_alignment_and_uniformity(seeds):
     data = losses(5, seeds)
-    left, right = curves.pretraining_losses(data).axes
+    left, *others = curves.pretraining(data).axes
     thick = [line.get_ydata() for line in left.lines if line.get_linewidth() > 1]
     mean = data.groupby("epoch").mean()
     np.testing.assert_allclose(thick, mean[["train_loss", "validation_loss"]].T)
     assert len(left.lines) == 2 + (0 if seeds == 1 else 2 * seeds)
-    gap = mean.validation_loss - mean.train_loss
-    np.testing.assert_allclose(right.lines[-1].get_ydata(), gap, atol=1e-9)
+    for ax, column in zip(others, ("alignment", "uniformity"), strict=True):
+        np.testing.assert_allclose(ax.lines[-1].get_ydata(), mean[column])
 
 
 # ---- charts --------------------------------------------------------------------------------------

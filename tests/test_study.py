@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simclr import files
+from simclr import data, files
 from simclr.__main__ import main
 from simclr.errors import UserError
-from simclr.experiment import execute, session, verify
+from simclr.experiment import execute, session, similar, verify
 from simclr.experiment.findings import Findings
 from simclr.experiment.stages import METHODS, STAGES
 from simclr.experiment.statistics import Estimate
@@ -48,6 +48,33 @@ def test_results_are_whole_and_numbers_are_those_of_the_tables(smoke: Study):
     right = (predicted == found.truth).sum(1)
     rows = found.at_most_labels(found.results)
     assert sorted(right) == sorted(rows[rows.method == "probe"].correct)
+
+
+@pytest.mark.slow
+def test_the_draws_with_the_fewest_sevens_called_twos_come_first(smoke: Study):
+    found = Findings(smoke, "spread")
+    island, labels = found.island(7, 2), data.labels(smoke.data, "pool").numpy()
+    assert list(island.draw.sort_values()) == smoke.params["common"].draws
+    assert island.errors.is_monotonic_increasing
+    counts = found.counts("spread")[island.draw, 7, 2]  # among 10,000 test images
+    np.testing.assert_allclose(island.errors * 10_000 / len(found.truth), counts)
+    for draw, labelled in zip(island.draw, island.labelled, strict=True):
+        with np.load(
+            smoke.measurement(METHODS["spread"], 20, draw, 0).file("result.npz")
+        ) as result:
+            mine = [row for row in result["labelled"] if labels[row] == 7]
+        assert list(labelled) == mine
+
+
+@pytest.mark.slow
+def test_images_that_are_alike(smoke: Study):
+    rows, found = similar.similar(smoke, classes=3, k=4)
+    labels = data.labels(smoke.data, "pool").numpy()
+    assert list(labels[rows]) == [0, 1, 2] and list(found) == list(similar.MEASURES)
+    assert (labels[found["pixels"][:, 0]] != labels[rows]).all()
+    for indices in found.values():
+        assert indices.shape == (3, 4) and indices.max() < similar.SAMPLE
+        assert not (indices == rows[:, None]).any()  # none is its own neighbour
 
 
 @pytest.mark.slow

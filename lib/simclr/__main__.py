@@ -1,17 +1,19 @@
 """What `make` calls.
 
 python -m simclr run STAGE | export html|pdf | train | plan | data | verify  --profile P --variant V
+python -m simclr encode STAGE --processes N  --profile P --variant V
 python -m simclr ablations --profile P
 python -m simclr choose --labels N --more N | label | classify  --images FOLDER --profile P --variant V
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from simclr import fetch, files
-from simclr.errors import UserError
-from simclr.experiment import params, session
+from simclr.errors import Lost, UserError
+from simclr.experiment import parallel, params, session
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
@@ -35,6 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{files.shown(file)}  {file.stat().st_size / 1e6:.1f} MB")
         elif args.command == "train":
             train(study, args.stages)
+        elif args.command == "encode":
+            encode(study, args.stage, args.processes)
         elif args.command == "plan":
             plan(study)
         elif args.command == "data":
@@ -48,8 +52,11 @@ def main(arguments: list[str] | None = None) -> None:
 
             raise SystemExit(verify.verify(study, args.against))
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
-        print(f"error: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # all ranks meet the same mistake
+            print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Lost:
+        raise SystemExit(3) from None
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
         raise SystemExit(130) from None
@@ -76,6 +83,19 @@ def train(study: Study, stages: list[str]) -> None:
         study.train(stage, lambda text: print(f"\r{text}", end="", flush=True))
     files.write_json(study.trained, study.machine)
     print(f"\ntrained; to make the report elsewhere, copy {files.shown(study.runs)}/ there")
+
+
+def encode(study: Study, stage: str, processes: int) -> None:
+    """Train the encoders of a stage, by the processes that torchrun started or by as many as asked for."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return parallel.torchrun(processes, *sys.argv[1:])
+    from simclr import ranks
+
+    with ranks.group(study.machine["device"]):
+        ranks.from_first(lambda: study.data and None)  # fetched once
+        for job in ranks.from_first(lambda: study.missing(stage)):
+            if "train" in job.inputs:
+                study.make_together(job, lambda text: print(f"\r{text}", end="", flush=True))
 
 
 def measure_ablations(profile: str) -> None:
@@ -106,10 +126,12 @@ def describe_data(study: Study) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simclr", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("run", "export", "train", "plan", "data", "verify", "ablations", *OWN):
+    for name in ("run", "export", "train", "encode", "plan", "data", "verify", "ablations", *OWN):
         command = commands.add_parser(name)
-        if name == "run":
+        if name in ("run", "encode"):
             command.add_argument("stage", choices=list(STAGES))
+        if name == "encode":
+            command.add_argument("--processes", type=int, default=1)
         if name == "train":
             command.add_argument("stages", nargs="*", default=list(STAGES))
         if name == "export":

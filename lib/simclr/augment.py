@@ -43,32 +43,49 @@ class Views:
     brightness: float = 0.0
     erase: float = 0.0
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(
+        self, images: Tensor, generator: torch.Generator, share: slice = slice(None)
+    ) -> Tensor:
         """Draw one view of each image.
 
         Args:
             images: (N, 1, S, S) floats; of square images only is a rotation a rotation.
             generator: on the images' device; the only source of randomness.
+            share: the images whose views are wanted. Parameters are drawn for all N, so that an image's
+                view does not depend on which others are made here.
 
         Returns:
-            (N, 1, S, S), in the memory format `channels_last`.
+            (N, 1, S, S), or those of `share`, in the memory format `channels_last`.
         """
-        theta = self.affine(len(images), generator)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        n, images = len(images), images[share]
+        grid = F.affine_grid(
+            self.affine(n, generator)[share], list(images.shape), align_corners=False
+        )
         out = F.grid_sample(images, grid, align_corners=False)
         if self.blur:
-            out = gaussian_blur(out, _uniform(len(images), self.blur_least, self.blur, generator))
+            sigma = _uniform(n, self.blur_least, self.blur, generator)
+            out = gaussian_blur(out, sigma[share])
         if self.brightness:
-            out = self._brightness(out, generator)
+            b = self.brightness
+            factor, power = (
+                _uniform(n, 1 - b, 1 + b, generator),
+                _uniform(n, -b, b, generator).exp(),
+            )
+            out = brightened(out, factor[share], power[share])
         if self.erase:
-            out = erased(out, self.erase, generator)
+            squares = self.squares(n, generator)
+            out = erased(out, *(each[share] for each in squares))
         return out.contiguous(memory_format=torch.channels_last)
 
-    def _brightness(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        b, shape = self.brightness, (len(images), 1, 1, 1)
-        factor = _uniform(len(images), 1 - b, 1 + b, generator).view(shape)
-        power = _uniform(len(images), -b, b, generator).exp().view(shape)
-        return (images * factor).clamp(0, 1) ** power
+    def squares(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """What is erased: half sides and centres x, y, in [-1, 1] across an image; (n,) each.
+
+        The shortest side is 0.1 of the image's, or `erase`. Centres are uniform over the image, so a part of
+        a square may lie outside.
+        """
+        side = _uniform(n, min(0.1, self.erase), self.erase, generator)
+        x, y = (_uniform(n, -1, 1, generator) for _ in range(2))
+        return side, x, y
 
     def affine(self, n: int, generator: torch.Generator) -> Tensor:
         """Maps from output to input coordinates, both in [-1, 1]: (n, 2, 3).
@@ -115,18 +132,19 @@ def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
     return rows.unsqueeze(1)
 
 
-def erased(images: Tensor, largest: float, generator: torch.Generator) -> Tensor:
-    """Paint a square of each image black (Zhong et al. 2020, with the value 0).
+def brightened(images: Tensor, factor: Tensor, power: Tensor) -> Tensor:
+    """Multiply the grey values of each image (N, 1, S, S), then raise them to a power; (N,) each."""
+    shape = (-1, 1, 1, 1)
+    return (images * factor.view(shape)).clamp(0, 1) ** power.view(shape)
+
+
+def erased(images: Tensor, side: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Paint a square of each image (N, 1, S, S) black (Zhong et al. 2020, with the value 0).
 
     Args:
-        images: (N, 1, S, S).
-        largest: longest side of a square, as a share of S; the shortest is 0.1, or `largest`. Centres
-            are uniform over the image, so a part of a square may lie outside.
+        side, x, y: (N,) each, as `Views.squares` draws them.
     """
-    n, size = len(images), images.shape[-1]
-    side = _uniform(n, min(0.1, largest), largest, generator)
-    place = torch.linspace(-1, 1, size, device=images.device)
-    x, y = (_uniform(n, -1, 1, generator) for _ in range(2))
+    place = torch.linspace(-1, 1, images.shape[-1], device=images.device)
     inside_x = (place - x[:, None]).abs() < side[:, None]  # (N, S)
     inside_y = (place - y[:, None]).abs() < side[:, None]
     return images.masked_fill((inside_y[:, :, None] & inside_x[:, None, :])[:, None], 0)

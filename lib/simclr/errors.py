@@ -10,3 +10,7 @@ class UserError(Exception):
 
     def _render_traceback_(self) -> list[str]:  # IPython asks for this
         return [f"error: {self}"]
+
+
+class Lost(Exception):
+    """Another process of the same training is gone; whoever started them says which."""

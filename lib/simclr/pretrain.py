@@ -1,7 +1,6 @@
 """SimCLR pre-training: two views of every image, NT-Xent, checkpoint and resume. No label is read."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -11,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from simclr import hardware
+from simclr import checkpoints, hardware, ranks
 from simclr import loss as losses
 from simclr.augment import Views, to_float
 from simclr.errors import UserError
@@ -36,50 +35,41 @@ def pretrained(
     """Train encoder and projection head on unlabelled images (Chen et al. 2020, algorithm 1).
 
     With `params.nearest` the second view of a pair is of one of an image's nearest neighbours, found
-    again each epoch by the encoder (in the manner of Dwibedi et al. 2021).
-
-    A checkpoint is written after each epoch, whose randomness depends on the seed and its number alone:
-    a run that is killed and started again ends with the same weights.
+    again each epoch by the encoder (in the manner of Dwibedi et al. 2021). Randomness depends on the seed
+    and the epoch's number alone: killed and started again, a run ends with the same weights. Under
+    torchrun each process takes its share of every batch, see `simclr.ranks`.
 
     Args:
         images: (N, 28, 28) uint8, on the device to train on; the last partial batch is left out.
         validation: (M, 28, 28) uint8, for the validation loss only.
         params: section `pretrain` of the parameters; `seed` is of weights, order and views.
-        checkpoint: file to write and, where it exists, to go on from.
+        checkpoint: file to write after each epoch and, where it exists, to go on from.
         start: the encoder to begin with, else one of random weights.
 
     Returns:
-        The encoder in eval mode, and the history with a row an epoch: epoch (0 = before training),
-        train_loss, validation_loss, alignment, uniformity, learning_rate, seconds, views_per_second.
+        The encoder in eval mode, and a row an epoch: epoch (0 = before training), train_loss,
+        validation_loss, alignment, uniformity, learning_rate, seconds, views_per_second.
 
     Raises:
         UserError: the checkpoint cannot be read, there are too few images, or training diverged.
     """
     if len(images) < params.batch_size:
-        raise UserError(
-            f"batch_size: {params.batch_size} is more than the {len(images)} unlabelled images"
-        )
+        raise UserError(f"batch_size: {params.batch_size} is more than {len(images)} images")
     network = new_network(params, seed)
     if start is not None:
         network[0].load_state_dict(start.state_dict())
-    network.to(images.device, memory_format=torch.channels_last)
+    network = ranks.synchronised(network).to(images.device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
-    history = _resume(checkpoint, network, optimiser)
-    if not history:
-        before = _validate(network, validation, params, dtype)
-        history = [{"epoch": 0, "train_loss": math.nan, **before, "seconds": 0.0}]
+    history = checkpoints.resume(checkpoint, network, optimiser)
+    trained = {"train_loss": math.nan, "seconds": 0.0}
     for epoch in range(len(history), params.epochs + 1):
-        trained = _train(network, optimiser, images, params, seed, epoch, dtype, progress)
-        if not math.isfinite(trained["train_loss"]):
-            raise UserError(
-                f"pretrain: the loss is {trained['train_loss']} in epoch {epoch}: training diverged; lower "
-                f"learning_rate ({params.learning_rate:g}) or raise temperature ({params.temperature:g})"
-            )
+        if epoch > 0:
+            trained = _train(network, optimiser, images, params, seed, epoch, dtype, progress)
         validated = _validate(network, validation, params, dtype)
         history.append({"epoch": epoch, **trained, **validated})
-        _save(checkpoint, network, optimiser, history)
+        checkpoints.save(checkpoint, network, optimiser, history)
     return network[0].eval(), pd.DataFrame(history)
 
 
@@ -142,9 +132,10 @@ def training_step(
     """
     with hardware.autocast(batch.device, dtype):
         z = network(batch)  # (2N, D)
-    loss = losses.nt_xent(z, temperature)
+    loss = losses.nt_xent(ranks.gathered(z), temperature)
     optimiser.zero_grad()
     loss.backward()
+    ranks.sum_gradients(network)
     optimiser.step()
     return loss.detach()
 
@@ -160,7 +151,9 @@ def two_views(
     """The batches of an epoch: (2N, 1, 28, 28), rows i and i + N a positive pair.
 
     With `partners`, (images, k), the second view is of one of them at random, else of the same image.
+    Of several processes each gets its share of every batch.
     """
+    share = ranks.share(batch_size)
     generator = torch.Generator(images.device).manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(images), generator=generator, device=images.device)
     full = len(order) // batch_size * batch_size  # the last partial batch is left out
@@ -173,7 +166,7 @@ def two_views(
             )
             other = partners[rows].gather(1, pick).squeeze(1)
         pair = to_float(images[rows]), to_float(images[other])
-        yield torch.cat([views(each, generator) for each in pair])
+        yield torch.cat([views(each, generator, share) for each in pair])
 
 
 def _train(
@@ -187,7 +180,11 @@ def _train(
     progress: Callable[[str], None],
 ) -> dict[str, float]:
     """One epoch: the mean of its losses, the last learning rate, seconds and views a second."""
-    start, steps = time.perf_counter(), len(images) // params.batch_size
+    start, steps, size = (
+        time.perf_counter(),
+        len(images) // params.batch_size,
+        2 * params.batch_size,
+    )
     total, partners = torch.zeros((), device=images.device), None
     if params.nearest:
         partners = nearest(features(network[0], images, dtype), params.nearest)[1]
@@ -200,19 +197,24 @@ def _train(
         loss = training_step(network, optimiser, batch, params.temperature, dtype)
         total += loss
         if step % 10 == 0:
-            speed = (step + 1) * len(batch) / (time.perf_counter() - start)
-            left = ((params.epochs - epoch + 1) * steps - step - 1) * len(batch) / speed
+            speed = (step + 1) * size / (time.perf_counter() - start)
+            left = ((params.epochs - epoch + 1) * steps - step - 1) * size / speed
             progress(
                 f"pretrain, seed {seed}  epoch {epoch}/{params.epochs}  loss {loss.item():.3f}"
                 f"  {speed:,.0f} views/s  {left / 60:.0f} min left"
             )
     mean = total.item() / steps  # waits for the device
+    if not math.isfinite(mean):
+        raise UserError(
+            f"pretrain: the loss is {mean} in epoch {epoch}: training diverged; lower learning_rate "
+            f"({params.learning_rate:g}) or raise temperature ({params.temperature:g})"
+        )
     seconds = time.perf_counter() - start
     return {
         "train_loss": mean,
         "learning_rate": rate,
         "seconds": seconds,
-        "views_per_second": steps * 2 * params.batch_size / seconds,
+        "views_per_second": steps * size / seconds,
     }
 
 
@@ -223,30 +225,8 @@ def _validate(network: nn.Module, images: Tensor, params, dtype: torch.dtype) ->
     rows = []
     for batch in two_views(images, views_of(params), params.batch_size, VALIDATION_SEED, epoch=0):
         with hardware.autocast(images.device, dtype):
-            z = network(batch).float()
+            z = ranks.gathered(network(batch)).float()
         loss = losses.nt_xent(z, params.temperature)
         rows.append([loss, losses.alignment(z), losses.uniformity(z[: len(z) // 2])])
     means = torch.tensor(rows).mean(0).tolist()
     return dict(zip(("validation_loss", "alignment", "uniformity"), means, strict=True))
-
-
-def _save(checkpoint: Path, network, optimiser, history: list) -> None:
-    parts = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
-    temporary = checkpoint.with_suffix(".tmp")
-    torch.save({**parts, "history": history}, temporary)
-    os.replace(temporary, checkpoint)
-
-
-def _resume(checkpoint: Path, network, optimiser) -> list[dict]:
-    """Load the checkpoint into network and optimiser; its history, empty where there is none."""
-    if not checkpoint.exists():
-        return []
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        return state["history"]
-    except Exception:  # torch.load has a different one for every kind of damage
-        raise UserError(
-            f"{checkpoint}: cannot be read, it may be damaged; delete the file to start again"
-        ) from None

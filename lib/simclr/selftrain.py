@@ -1,11 +1,12 @@
 """Self-training: the whole network learns the labels that have spread to the unlabelled images."""
 
 import torch
+from torch import Tensor
 
 from simclr.draws import History, Task
 from simclr.model import Classifier, Encoder
-from simclr.spread import graph_labels
-from simclr.supervised import recipe_for, train, views_of
+from simclr.spread import CLASSES, graph_labels
+from simclr.supervised import Recipe, recipe_for, train, views_of
 
 
 def selftrain(task: Task, params) -> tuple[Classifier, History]:
@@ -14,10 +15,6 @@ def selftrain(task: Task, params) -> tuple[Classifier, History]:
     The labels stay the graph's: a network that labels anew confirms its own mistakes. Smoothed targets
     and averaged weights keep it from learning the wrong ones by heart.
     """
-    torch.manual_seed(params.seed * 10_000 + task.draw)
-    encoder = Encoder(params.dropout_conv, params.dropout_dense).to(task.images.device)
-    encoder.load_state_dict(task.encoder.state_dict())
-    model = Classifier(encoder)
     rows, labels = graph_labels(task, params)
     images = task.pool.images[torch.from_numpy(rows)]
     recipe = recipe_for(
@@ -31,4 +28,21 @@ def selftrain(task: Task, params) -> tuple[Classifier, History]:
         smoothing=params.smoothing,
         average=params.average,
     )
-    return model, train(model, images, torch.from_numpy(labels).to(images.device), recipe)
+    targets = torch.from_numpy(labels).to(images.device)
+    return student(task.encoder, images, targets, CLASSES, params, recipe)
+
+
+def student(
+    start: Encoder, images: Tensor, labels: Tensor, classes: int, params, recipe: Recipe
+) -> tuple[Classifier, History]:
+    """Train a copy of an encoder and a new head.
+
+    Args:
+        images: (n, 28, 28) uint8, with their labels (n,), on one device.
+        params: gives the probabilities of dropout.
+    """
+    torch.manual_seed(recipe.seed)
+    encoder = Encoder(params.dropout_conv, params.dropout_dense).to(images.device)
+    encoder.load_state_dict(start.state_dict())
+    model = Classifier(encoder, classes)
+    return model, train(model, images, labels, recipe)

@@ -35,6 +35,18 @@ def spread(
     Returns:
         (N, classes) shares that sum to 1.
     """
+    system = laplacian(cosines, indices, exponent, memory)
+    given = np.zeros((len(indices), CLASSES))
+    given[rows, labels] = 1
+    mass = np.stack([cg(system, column, rtol=1e-6)[0] for column in given.T], axis=1)
+    mass = mass.clip(0)
+    mass /= np.where(given.any(0), mass.sum(0), 1)
+    total = mass.sum(1, keepdims=True)
+    return np.divide(mass, total, out=np.full_like(mass, 1 / CLASSES), where=total > 0)
+
+
+def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, memory: float):
+    """The matrix 1 - memory S of `spread`, sparse (N, N); arguments as there."""
     n, k = indices.shape
     edges = np.clip(cosines, 0, None).ravel() ** exponent
     ends = np.repeat(np.arange(n), k), indices.ravel()
@@ -42,14 +54,7 @@ def spread(
     weights = weights.maximum(weights.T)
     degree = np.asarray(weights.sum(1)).ravel()
     scale = sparse.diags(np.where(degree > 0, degree, 1) ** -0.5)
-    system = sparse.identity(n) - memory * (scale @ weights @ scale)
-    given = np.zeros((n, CLASSES))
-    given[rows, labels] = 1
-    mass = np.stack([cg(system, column, rtol=1e-6)[0] for column in given.T], axis=1)
-    mass = mass.clip(0)
-    mass /= np.where(given.any(0), mass.sum(0), 1)
-    total = mass.sum(1, keepdims=True)
-    return np.divide(mass, total, out=np.full_like(mass, 1 / CLASSES), where=total > 0)
+    return sparse.identity(n) - memory * (scale @ weights @ scale)
 
 
 def surest(shares: np.ndarray, share: float) -> np.ndarray:

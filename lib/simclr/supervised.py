@@ -95,16 +95,20 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
             right = (logits.detach().argmax(1) == truth).sum()
             sums, seen = sums + torch.stack([loss.detach() * len(rows), right]), seen + len(rows)
         loss, accuracy = (sums / seen).tolist()
-        if not math.isfinite(loss):
-            raise UserError(
-                f"the loss is {loss} in epoch {epoch}: training diverged; lower the learning "
-                f"rates ({recipe.encoder_rate:g} encoder, {recipe.head_rate:g} head)"
-            )
+        _check(loss, epoch, recipe)
         for name, value in zip(history, (schedule.last_epoch, loss, accuracy), strict=True):
             history[name].append(value)
     if mean is not None:
         model.load_state_dict(mean.state_dict())
     return history
+
+
+def _check(loss: float, epoch: int, recipe: Recipe) -> None:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the loss is {loss} in epoch {epoch}: training diverged; lower the learning "
+            f"rates ({recipe.encoder_rate:g} encoder, {recipe.head_rate:g} head)"
+        )
 
 
 def _optimiser(model: Classifier, recipe: Recipe):

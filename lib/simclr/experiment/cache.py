@@ -22,6 +22,8 @@ from simclr import files
 from simclr.errors import UserError
 
 LIBRARY = Path(__file__).resolve().parents[2]  # the folder of the package `simclr`
+# Digest of code -> that of earlier code which gave the same results, bit by bit; see `make unchanged`.
+UNCHANGED = Path(__file__).with_name("unchanged.json")
 ABOUT = "artefact.json"  # written last: a folder without it is unfinished
 
 
@@ -50,7 +52,8 @@ class Job:
     @cached_property
     def code(self) -> str:
         """What stands for the code that takes part."""
-        return code_digest(*(name.split(":")[0] for name in (self.function, *self.uses)))
+        digest = code_digest(*(name.split(":")[0] for name in (self.function, *self.uses)))
+        return files.read_json(UNCHANGED).get(digest, digest)
 
     @cached_property
     def key(self) -> str:
@@ -113,7 +116,13 @@ def make(
         if not job.is_done():
             job.folder.mkdir(exist_ok=True)
             start = time.perf_counter()
-            pkgutil.resolve_name(job.function)(job, progress)
+            try:
+                pkgutil.resolve_name(job.function)(job, progress)
+            except OSError as error:  # a full disk; few writers say which file
+                place = error.filename or files.shown(job.folder)
+                raise UserError(
+                    f"{place}: {error.strerror or error}; what is done stays: make room and run it again"
+                ) from None
             made = sorted(path for path in job.folder.iterdir() if path.is_file())
             about = {
                 "kind": job.kind,

@@ -4,7 +4,7 @@ import pkgutil
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from simclr import data, hardware
+from simclr import data, hardware, ranks
 from simclr.weights import load_encoder, save_network
 
 ENCODER, HISTORY = "encoder.safetensors", "history.csv"
@@ -26,6 +26,7 @@ def encode(job, progress: Callable[[str], None]) -> None:
     encoder, history = train(
         images, validation, params, inputs["seed"], dtype, checkpoint, progress, start
     )
-    history.to_csv(job.folder / HISTORY, index=False)
-    save_network(job.folder / ENCODER, encoder)
-    checkpoint.unlink(missing_ok=True)
+    if ranks.rank() == 0:
+        history.to_csv(job.folder / HISTORY, index=False)
+        save_network(job.folder / ENCODER, encoder)
+        checkpoint.unlink(missing_ok=True)

@@ -132,6 +132,24 @@ class Findings:
         run = next(r for r in self.runs if r.method.chosen and r.n_labels == n_labels)
         return self._result(run)["labelled"]
 
+    def island(self, true: int, taken_for: int) -> pd.DataFrame:
+        """How often label spreading takes a class for another, draw by draw, and which images had a label.
+
+        Returns:
+            A row a draw, the fewest errors first: draw, errors (test images of class `true` that are called
+            `taken_for`, mean over seeds), labelled (indices in the pool).
+        """
+        labels, rows = data.labels(self.study.data, "pool").numpy(), []
+        for run in self._with_all_labels():
+            if run.method.key == "spread":
+                with self._result(run) as found:
+                    given, called = found["labelled"], found["predicted"][self.truth == true]
+                mine = tuple(given[labels[given] == true])
+                rows.append((run.draw, (called == taken_for).sum(), mine))
+        table = pd.DataFrame(rows, columns=["draw", "errors", "labelled"])
+        table = table.groupby("draw").agg({"errors": "mean", "labelled": "first"})
+        return table.sort_values("errors").reset_index()
+
     def surest_mistakes(self, method: str, many: int) -> pd.DataFrame:
         """`statistics.surest_mistakes` of a method on the first draw, with all labels."""
         return statistics.surest_mistakes(self.probabilities(method), self.truth, many)

@@ -1,12 +1,16 @@
-"""Trains classifiers side by side, a core each: small batches use several cores badly."""
+"""Classifiers side by side, a core each, since small batches use several cores badly; and torchrun."""
 
+import logging
 import os
+import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed
 
+from simclr.errors import UserError
 from simclr.experiment import cache
 
 ON_A_GPU = 8  # processes; more wait for each other
@@ -54,3 +58,35 @@ def workers(device: str, jobs: int) -> int:
     cores = cpu_count()  # joblib's, which knows a container's quota
     cores = min(cores, ON_A_GPU) if device == "cuda" else cores
     return max(1, min(jobs, cores, memory // 2**31))
+
+
+def torchrun(processes: int, *arguments: str) -> None:
+    """Run `python -m simclr` with these arguments in so many processes of this machine, as torchrun does.
+
+    Raises:
+        UserError: one of them failed or was killed; the others are ended, too.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.5,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "simclr", *arguments)
+    except ChildFailedError as error:
+        failure = error.get_first_failure()[1]
+        if failure.exitcode == 2:  # the process has said why
+            raise SystemExit(2) from None
+        raise UserError(
+            f"process {failure.local_rank} of {processes} was lost (status {failure.exitcode}); the epochs "
+            "before are kept: run the same command again"
+        ) from None

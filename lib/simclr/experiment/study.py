@@ -1,6 +1,7 @@
 """A study: one profile, variant and set of changes; what it trains, and the results of that."""
 
 import importlib.metadata
+import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -239,6 +240,16 @@ class Study:
         side_by_side(classifiers, record, self.environment["device"], progress)
         for job in others:
             cache.make(job, record, progress)
+
+    def make_together(self, job: cache.Job, progress: Callable[[str], None]) -> None:
+        """Do a job by several processes, all of which call this; rank 0 keeps what comes out."""
+        from simclr import ranks
+
+        self.check_machine()
+        if ranks.rank() == 0:
+            cache.make(job, provenance.here(self.environment["device"]), progress)
+        else:
+            pkgutil.resolve_name(job.function)(job, lambda text: None)
 
     def command(self, target: str) -> str:
         """The make command that builds a stage, or the report, of this profile and variant."""

@@ -8,16 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from safetensors.torch import save
-from scipy import sparse
 from scipy.sparse.linalg import cg
-from torch import Tensor
 
 from simclr import hardware
-from simclr.model import Classifier, Encoder, predict
+from simclr.model import Classifier, predict
 from simclr.neighbours import averaged_features, components, nearest
 from simclr.pretrain import pretrained, views_of
-from simclr.spread import surest
-from simclr.supervised import Recipe, train
+from simclr.selftrain import student
+from simclr.spread import laplacian, surest
+from simclr.supervised import Recipe
 from simclr.weights import load_encoder, save_network
 
 ENCODER, GRAPH, CLASSIFIER, PREDICTED, LEARNED = (
@@ -91,25 +90,13 @@ def learn(job, progress: Callable[[str], None]) -> None:
     taught = torch.from_numpy(images[graph["rows"][teaching]]).to(device)
     encoder = load_encoder(job.reads["encoder"].file(ENCODER))
     progress(f"a network learns {len(teaching):,} images")
-    model = student(
-        encoder, taught, torch.from_numpy(called[teaching]).to(device), len(classes), params, dtype
-    )
+    targets, recipe = torch.from_numpy(called[teaching]).to(device), _recipe(params, dtype)
+    model, _ = student(encoder, taught, targets, len(classes), params, recipe)
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     about = {"classes": json.dumps(classes, ensure_ascii=False), "invert": job.inputs["invert"]}
     content = save(weights, about)
     (job.folder / CLASSIFIER).write_bytes(content)
     np.savez(job.folder / PREDICTED, **two_likeliest(model, images, device, dtype))
-
-
-def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, memory: float):
-    """The matrix 1 - memory S of label spreading, see `simclr.spread.spread`: sparse (n, n)."""
-    n, k = indices.shape
-    edges = np.clip(cosines, 0, None).ravel() ** exponent
-    weights = sparse.csr_matrix((edges, (np.repeat(np.arange(n), k), indices.ravel())), (n, n))
-    weights = weights.maximum(weights.T)
-    degree = np.asarray(weights.sum(1)).ravel()
-    scale = sparse.diags(np.where(degree > 0, degree, 1) ** -0.5)
-    return sparse.identity(n) - memory * (scale @ weights @ scale)
 
 
 def spread(
@@ -149,20 +136,9 @@ def _shares(mass: np.ndarray) -> np.ndarray:
     return np.divide(mass, total, out=np.zeros_like(mass), where=total > 0).astype(np.float32)
 
 
-def student(
-    encoder: Encoder,
-    images: Tensor,
-    labels: Tensor,
-    classes: int,
-    params,
-    dtype: torch.dtype,
-) -> Classifier:
-    """Train encoder and a new head on labels of the graph, as `simclr.selftrain` does."""
-    torch.manual_seed(params.seed)
-    begun = Encoder(params.dropout_conv, params.dropout_dense).to(images.device)
-    begun.load_state_dict(encoder.state_dict())
-    model = Classifier(begun, classes)
-    recipe = Recipe(
+def _recipe(params, dtype: torch.dtype) -> Recipe:
+    """How the network learns labels of the graph."""
+    return Recipe(
         steps=params.student_steps,
         batch_size=params.batch_size,
         encoder_rate=params.student_rate,
@@ -176,8 +152,6 @@ def student(
         smoothing=params.smoothing,
         average=params.average,
     )
-    train(model, images, labels, recipe)
-    return model.eval()
 
 
 def two_likeliest(

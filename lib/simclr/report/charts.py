@@ -55,7 +55,7 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
 @style.styled
 def embedding_map(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Figure:
     """Two maps (N, 2) of the same images, a colour a class, the digit at the median of its class."""
-    fig, axes = style.panels(3.2, columns=2)
+    fig, axes = style.panels(2.9, columns=2)
     titles = ("Before pre-training (random weights)", "After pre-training")
     look = {"fontsize": 11, "weight": "bold", "ha": "center", "va": "center"}
     look["path_effects"] = [withStroke(linewidth=2.5, foreground="white")]  # readable on the dots
@@ -100,7 +100,7 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
     means = table.groupby(["group", "point"], sort=False).accuracy.mean()
     groups = means.index.get_level_values("group")
     places = np.arange(len(means)) + 0.7 * pd.factorize(groups)[0]
-    fig, ax = style.panels(0.27 * (places[-1] + 1) + 0.6)
+    fig, ax = style.panels(0.2 * (places[-1] + 1) + 0.6)
     ax.axvline(means.iloc[0], color=style.SOFT, linewidth=0.8)
     nothing = {"low": np.nan, "high": np.nan}
     for place, ((_, point), mean) in zip(places, means.items(), strict=True):
@@ -136,7 +136,7 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
 
 def _rows(methods: Sequence[str]) -> tuple[Figure, Axes]:
     """A figure with a row for each method, the first on top."""
-    fig, ax = style.panels(0.42 * len(methods) + 0.7)
+    fig, ax = style.panels(0.33 * len(methods) + 0.65)
     ax.set_yticks(range(len(methods)), [style.name(method) for method in methods])
     for label, method in zip(ax.get_yticklabels(), methods, strict=True):
         label.set_color(style.colour(method))

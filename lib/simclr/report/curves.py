@@ -123,35 +123,21 @@ def _thinned(history: pd.DataFrame, points: int = 40) -> pd.DataFrame:
 
 
 @style.styled
-def pretraining_losses(history: pd.DataFrame) -> Figure:
-    """Training and validation loss over epochs; beside them, their gap.
+def pretraining(history: pd.DataFrame) -> Figure:
+    """Training and validation loss over epochs, and the alignment and uniformity of projections.
 
-    The columns are epoch, train_loss, validation_loss and, for several pre-trainings, seed.
+    The columns are epoch (0 before training), train_loss, validation_loss, alignment, uniformity and, for
+    several pre-trainings, seed.
     """
-    fig, (left, right) = style.panels(2.7, columns=2, width_ratios=(2, 1))
-    gap = history.assign(gap=history.validation_loss - history.train_loss)
+    fig, (loss, *others) = style.panels(2.4, columns=3, width_ratios=(1.5, 1, 1))
     train, validation = {"color": style.INK} | DOTTED, {"color": style.ACCENT} | DOTTED
-    _runs(left, history, "epoch", "train_loss", "training  {:.2f}", **train)
-    _runs(left, history, "epoch", "validation_loss", "validation  {:.2f}", **validation)
-    right.axhline(0, color=style.SOFT, linewidth=0.8)
-    _runs(right, gap, "epoch", "gap", **validation)
-    left.set_ylabel("NT-Xent loss (nats)")
-    right.set_ylabel("Validation − training loss (nats)")
-    style.end_labels(left)
-    return fig
-
-
-@style.styled
-def alignment_uniformity(history: pd.DataFrame) -> Figure:
-    """Alignment and uniformity over epochs, epoch 0 before training.
-
-    The columns are epoch, alignment, uniformity and, for several pre-trainings, seed.
-    """
-    fig, axes = style.panels(2.4, columns=2)
-    better = {"alignment": "closer views of an image", "uniformity": "images more evenly spread"}
-    for ax, (column, meaning) in zip(axes, better.items(), strict=True):
-        _runs(ax, history, "epoch", column, color=style.ACCENT, **DOTTED)
-        ax.set(ylabel=column.capitalize(), title=f"lower: {meaning}")
+    _runs(loss, history, "epoch", "train_loss", "training  {:.2f}", **train)
+    _runs(loss, history, "epoch", "validation_loss", "validation  {:.2f}", **validation)
+    loss.set(ylabel="nats", title="NT-Xent loss")
+    for ax, column in zip(others, ("alignment", "uniformity"), strict=True):
+        _runs(ax, history, "epoch", column, **validation)
+        ax.set_title(column.capitalize())
+    style.end_labels(loss)
     return fig
 
 

@@ -26,6 +26,7 @@ ASSETS = Path(__file__).with_name("assets")
 BIBLIOGRAPHY = files.NOTEBOOKS / "references.bib"
 FILES = re.compile(r"^\*Reads\*(.|\n(?!\n))*", re.M)  # a paragraph for those who run the notebook
 NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
+FURTHER = "# Further figures and tables {#sec-further .appendix}\n\nWhat few readers need."
 HIDDEN = {"remove-cell", "parameters", "injected-parameters"}  # tags of cells that stay out
 FIGURE = re.compile("<!--(fig-[a-z0-9-]+)-->")  # where assets/report.lua leaves room for one
 REFERENCES = "# References {.unnumbered}\n\n::: {#refs}\n:::\n"
@@ -41,24 +42,27 @@ class Report:
 
     markdown: str = ""
     figures: dict[str, list[str]] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, object] = field(default_factory=dict)
 
 
-def collect(books: list[Path], **metadata: str) -> Report:
+def collect(books: list[Path], **metadata) -> Report:
     """Put the notebooks together as one report; a cell that failed is a UserError.
 
     Args:
-        books: executed notebooks in order; `front` cells of the last one open the report.
-        metadata: title, subtitle, date, note, author.
+        books: executed notebooks in order; `front` cells of the last one open the report, and `appendix`
+            cells of all come at its end.
+        metadata: title, subtitle, date, note, author, and what lies beside the page.
     """
-    report, front, body = Report(metadata=metadata), [], []
+    report, front, body, further = Report(metadata=metadata), [], [], []
     for file in books:
         for cell in nbformat.read(file, as_version=4).cells:
             tags = set(cell.metadata.get("tags", []))
             if not tags & HIDDEN:
                 chosen = front if "front" in tags and file == books[-1] else body
+                chosen = further if "appendix" in tags else chosen
                 chosen += _cell(cell, tags, file, report)
-    report.markdown = "\n\n".join([*front, *body, REFERENCES])
+    further = [FURTHER, *further] if further else []
+    report.markdown = "\n\n".join([*front, *body, *further, REFERENCES])
     return report
 
 

@@ -11,6 +11,7 @@ from simclr.report.style import SMALL, SOFT, WIDTH, styled, text
 
 GAP = 2  # pixels between two images
 EDGE = 0.03  # inches of white around a picture
+WRONG = "#C0392B"  # the frame of an image of the wrong class
 Row = tuple[str, np.ndarray, int]  # words, images (N, H, W), pixels of space above
 
 
@@ -21,7 +22,7 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
     Where every prefix holds as many images of each class, the columns say how many labels that is.
     """
     classes = [(str(c), images[labels == c], 0) for c in np.unique(labels)]
-    figure, ax = _rows(classes, left=0.35, top=0.32, largest=0.34, weight="bold", size=8)
+    figure, ax = _rows(classes, left=0.35, top=0.32, largest=0.27, weight="bold", size=8)
     k, width = len(set(labels)), images.shape[2]
     if all(len(set(labels[i : i + k])) == k for i in range(0, len(labels), k)):
         for m in range(len(labels) // k):
@@ -42,6 +43,54 @@ def rows(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
 
 
 @styled
+def two_columns(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Rows of images as in `rows`, the second half beside the first; words stand behind each row."""
+    half, width, height = -(-len(named) // 2), *named[0][1].shape[1:]
+    most = max(len(images) for _, images in named)
+    offset = (most + 2) * (width + GAP)  # room for words behind the first half
+    places = [(i // half * offset, i % half * (height + GAP)) for i in range(len(named))]
+    tiles = [
+        (image, x + c * (width + GAP), y)
+        for (x, y), (_, images) in zip(places, named, strict=True)
+        for c, image in enumerate(images)
+    ]
+    figure, ax = _canvas(tiles, right=0.5, largest=0.4)
+    for (x, y), (words, images) in zip(places, named, strict=True):
+        end = x + len(images) * (width + GAP) + 3
+        text(ax, end, y + height / 2, words, "left", size=7.5, weight="bold")
+    return figure
+
+
+@styled
+def neighbours(
+    images: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], words: str
+) -> Figure:
+    """Images in a column, and beside them, by the measure of likeness, those that are most like them.
+
+    Args:
+        images: (n, H, W); `words` stand above them.
+        found: measure -> its images (n, k, H, W), and whether each is of the right class (n, k).
+    """
+    pitch, gap = images.shape[1] + GAP, 8 * GAP
+    tiles, heads, wrong = [(im, 0, y * pitch) for y, im in enumerate(images)], [(words, 0)], []
+    x = pitch + gap
+    for measure, (likes, right) in found.items():
+        heads.append((measure, x))
+        for (y, c), fine in np.ndenumerate(right):
+            tiles.append((likes[y, c], x + c * pitch, y * pitch))
+            wrong += [] if fine else [tiles[-1]]
+        x += right.shape[1] * pitch + gap
+    figure, ax = _canvas(tiles, top=0.25, largest=0.45)
+    for head, at in heads:
+        text(ax, at, -4, head, "left", "bottom", size=7.5, weight="bold")
+    side = images.shape[1]
+    frames = [Rectangle((x, y), side, side) for _, x, y in wrong]
+    thick = {"facecolor": "none", "edgecolor": WRONG, "linewidth": 1.6, "clip_on": False}
+    ax.add_collection(PatchCollection(frames, **thick))
+    return figure
+
+
+@styled
 def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np.ndarray) -> Figure:
     """Each column one image: as it is, after single steps, and two full random views.
 
@@ -55,7 +104,7 @@ def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np
         rows.append((f"{step} only", images, 3 * GAP if len(rows) == 1 else 0))
     longest = max(len(words) for words, _, _ in rows)
     rows += [(r"view $\tilde{x}_i$", pairs[:, 0], 3 * GAP), (r"view $\tilde{x}_j$", pairs[:, 1], 0)]
-    return _rows(rows, left=0.15 + 0.062 * longest, largest=0.52, size=7.5)[0]
+    return _rows(rows, left=0.15 + 0.062 * longest, largest=0.44, size=7.5)[0]
 
 
 @styled
@@ -99,13 +148,13 @@ def _rows(rows: Sequence[Row], left: float, largest: float, top: float = EDGE, *
     return figure, ax
 
 
-def _canvas(tiles: Sequence[tuple], left=EDGE, top=EDGE, bottom=EDGE, largest=0.5):
+def _canvas(tiles: Sequence[tuple], left=EDGE, top=EDGE, bottom=EDGE, right=EDGE, largest=0.5):
     """All tiles (image, its left column, its top row) in one picture; margins etc. in inches."""
     height, width = tiles[0][0].shape
     columns = max(x for _, x, _ in tiles) + width
     rows = max(y for _, _, y in tiles) + height
-    inch = min(largest / width, (WIDTH - left - EDGE) / columns)  # of one pixel
-    wide, high = left + columns * inch + EDGE, top + rows * inch + bottom
+    inch = min(largest / width, (WIDTH - left - right) / columns)  # of one pixel
+    wide, high = left + columns * inch + right, top + rows * inch + bottom
     figure = Figure(figsize=(wide, high))
     ax = figure.add_axes((left / wide, bottom / high, columns * inch / wide, rows * inch / high))
     canvas = np.full((rows, columns), np.nan)

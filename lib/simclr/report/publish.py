@@ -29,14 +29,15 @@ def report(study: Study, kind: str) -> Path:
     Raises:
         UserError: a notebook is missing or of other code, parameters or results than the checkout's.
     """
-    report = export.collect(execute.books(study), **_front(study))
+    books = execute.books(study)
+    report = export.collect(books, **_front(study), beside=_beside(books))
     findings = Findings(study, "comparison")
     write_tables(study, findings, folder(study))
     file = folder(study) / f"report.{kind}"
     if kind == "html":
         is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
         export.write_html(report, file, playground.content(findings) if is_drawn else "")
-        write_notebooks(execute.books(study), folder(study) / "notebooks")
+        write_notebooks(books, folder(study) / "notebooks")
     else:
         export.write_pdf(report, file, provenance.last_change()[1])
     return file
@@ -108,6 +109,13 @@ def _front(study: Study) -> dict[str, str]:
         "author": AUTHOR,
         "cite": "yes",
     }
+
+
+def _beside(books: list[Path]) -> list[dict[str, str]]:
+    """What lies in the report's folder beside the page."""
+    found = {"PDF": "report.pdf", "results": "results.csv"}
+    found |= {book.stem.split("_")[1] + " notebook": f"notebooks/{book.name}" for book in books}
+    return [{"name": name, "file": file} for name, file in found.items()]
 
 
 def _write_csv(file: Path, table: pd.DataFrame) -> None:

@@ -105,23 +105,19 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-async function playground(place, data) {
-  const pixels = new Uint8Array(await unpack(data.images));
-  const networks = await Promise.all(data.methods.map(async (method) => network(await unpack(method.weights))));
-  const testImage = (i) => Float32Array.from(pixels.subarray(784 * i, 784 * (i + 1)), (v) => v / 255);
-  const says = (k, image) => softmax(logits(networks[k], image));
-
-  // What is classified, as the networks see it, and their answers.
+// What is classified, as the networks see it, and their answers as bars: its box, and show(image or null, words).
+function answersOf(methods, says) {
   const seen = element('canvas', { width: 28, height: 28, className: 'seen' });
   const about = element('p', { className: 'about' });
-  const rows = data.methods.map(({ name, colours }) => {
+  const rows = methods.map(({ name, colours }) => {
     const bars = Array.from({ length: 10 }, (_, digit) => element('li', {}, String(digit)));
     const answer = element('strong');
     const row = element('div', { className: 'answer' }, element('span', {}, name), answer, element('ol', { ariaHidden: 'true' }, ...bars));
     row.style.setProperty('--colour', `light-dark(${colours})`);
     return { row, bars, answer };
   });
-  const answers = element('div', { className: 'answers', ariaLive: 'polite' }, element('div', { className: 'asked' }, seen, about), ...rows.map((r) => r.row));
+  const box = element('div', { className: 'answers', ariaLive: 'polite' },
+    element('div', { className: 'asked' }, seen, about), ...rows.map(({ row }) => row));
 
   function show(image, words) {
     about.textContent = words;
@@ -137,8 +133,11 @@ async function playground(place, data) {
       });
     });
   }
+  return { box, show };
+}
 
-  // Drawing.
+// Where the reader draws.
+function drawingPad(show) {
   const pad = element('canvas', { width: 280, height: 280, className: 'pad', ariaLabel: 'Draw a digit here' });
   const pen = pad.getContext('2d', { willReadFrequently: true });
   Object.assign(pen, { lineWidth: 24, lineCap: 'round', lineJoin: 'round' });
@@ -163,63 +162,63 @@ async function playground(place, data) {
   };
   const clear = element('button', { type: 'button', textContent: 'Clear' });
   clear.onclick = () => { pen.clearRect(0, 0, 280, 280); show(null, 'Draw a digit, or choose one on the map below.'); };
+  clear.onclick();
+  return element('div', {}, pad, clear);
+}
 
-  // The map.
+// The test images on the map of the report, by mouse, tap, keys or buttons; calls choose(i).
+function imageMap({ map: places, digits, labels, methods }, choose) {
   const map = element('canvas', { width: 1200, height: 760, className: 'map', tabIndex: 0 });
   map.setAttribute('role', 'img');
   map.ariaLabel = 'Map of test images after pre-training; the arrow keys go from one to the next';
   const which = element('select', {}, element('option', { value: -1 }, 'all images'),
-    ...data.methods.map(({ name }, k) => element('option', { value: k }, `errors of ${name}`)));
-  const many = data.labels.length, wrong = (k, i) => data.methods[k].answers[i] !== data.labels[i];
+    ...methods.map(({ name }, k) => element('option', { value: k }, `errors of ${name}`)));
+  const spots = places.map(([x, y]) => [20 + 1160 * x / 999, 20 + 720 * (1 - y / 999)]);
   let shown = [], chosen = null;
-  const spot = ([x, y]) => [20 + 1160 * x / 999, 20 + 720 * (1 - y / 999)];
-  function paint() {
+
+  function go(i) {
+    chosen = i;
     const context = map.getContext('2d');
     context.clearRect(0, 0, map.width, map.height);
-    for (const i of shown) {
-      const [x, y] = spot(data.map[i]);
-      context.fillStyle = data.digits[data.labels[i]];
+    for (const k of shown) {
+      context.fillStyle = digits[labels[k]];
       context.beginPath();
-      context.arc(x, y, i === chosen ? 13 : 5, 0, 7);
+      context.arc(...spots[k], k === chosen ? 13 : 5, 0, 7);
       context.fill();
     }
-  }
-  function choose(i) {
-    chosen = i;
-    paint();
-    show(testImage(i), `Test image ${i}, labelled ${data.labels[i]}`);
+    if (i !== null) choose(i);
   }
   which.onchange = () => {
     const k = Number(which.value);
-    shown = [...Array(many).keys()].filter((i) => k < 0 || wrong(k, i));
-    chosen = null;
-    paint();
+    shown = [...Array(labels.length).keys()].filter((i) => k < 0 || methods[k].answers[i] !== labels[i]);
+    go(null);
   };
-  const step = (by) => shown.length && choose(shown[(Math.max(shown.indexOf(chosen), by < 0 ? 0 : -1) + by + shown.length) % shown.length]);
-  const pick = (event) => {
+  const step = (by) => shown.length && go(shown[(Math.max(shown.indexOf(chosen), by < 0 ? 0 : -1) + by + shown.length) % shown.length]);
+  map.onclick = map.onpointermove = (event) => {
+    if (event.type === 'pointermove' && event.pointerType !== 'mouse') return;
     const box = map.getBoundingClientRect(), scale = map.width / box.width;
-    const [px, py] = [scale * (event.clientX - box.left), scale * (event.clientY - box.top)];
-    const far = (i) => { const [x, y] = spot(data.map[i]); return (x - px) ** 2 + (y - py) ** 2; };
+    const far = (i) => (spots[i][0] - scale * (event.clientX - box.left)) ** 2 + (spots[i][1] - scale * (event.clientY - box.top)) ** 2;
     const near = shown.reduce((best, i) => (best === null || far(i) < far(best) ? i : best), null);
-    if (near !== null && near !== chosen && far(near) < 900) choose(near);
+    if (near !== null && near !== chosen && far(near) < 900) go(near);
   };
-  map.onpointermove = (event) => { if (event.pointerType === 'mouse') pick(event); };
-  map.onclick = pick;
   map.onkeydown = (event) => {
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (by) { event.preventDefault(); step(by); }
   };
   const button = (textContent, by) => element('button', { type: 'button', textContent, onclick: () => step(by) });
-
-  place.append(
-    element('div', { className: 'table' }, element('div', {}, pad, clear), answers),
-    element('div', { className: 'choice' }, element('label', {}, 'Show ', which), button('Previous', -1), button('Next', 1)),
-    map,
-  );
   which.onchange();
-  clear.onclick();
-  Object.assign(place, { says, testImage, data }); // for tests, and for the curious
-  return place;
+  return [element('div', { className: 'choice' }, element('label', {}, 'Show ', which), button('Previous', -1), button('Next', 1)), map];
+}
+
+async function playground(place, data) {
+  const pixels = new Uint8Array(await unpack(data.images));
+  const networks = await Promise.all(data.methods.map(async (method) => network(await unpack(method.weights))));
+  const testImage = (i) => Float32Array.from(pixels.subarray(784 * i, 784 * (i + 1)), (v) => v / 255);
+  const says = (k, image) => softmax(logits(networks[k], image));
+  const { box, show } = answersOf(data.methods, says);
+  place.append(element('div', { className: 'table' }, drawingPad(show), box),
+    ...imageMap(data, (i) => show(testImage(i), `Test image ${i}, labelled ${data.labels[i]}`)));
+  return Object.assign(place, { says, testImage, data }); // for tests, and for the curious
 }
 
 const place = document.getElementById('playground'), stored = document.getElementById('playground-data');

@@ -1,0 +1,105 @@
+"""Pre-training by several processes: the same losses, gradients and weights as by one."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_pretrain import assert_same, pictures, run, settings, weights
+
+from simclr import loss, pretrain, ranks
+from simclr.errors import UserError
+
+pytestmark = pytest.mark.slow
+TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # sums in another order
+
+
+def step(network):
+    """Loss and gradients of the first batch."""
+    batch = next(pretrain.two_views(pictures(), pretrain.views_of(settings()), 8, 0, 1))
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
+    value = pretrain.training_step(network, optimiser, batch, 0.5, torch.float32)
+    return value, {name: weight.grad for name, weight in network.named_parameters()}
+
+
+def child(task, folder):
+    """What each process of a test does."""
+    torch.set_num_threads(1)
+    with ranks.group("cpu"):
+        checkpoint = Path(folder, "checkpoint.pt")
+        if task == "step":
+            network = ranks.synchronised(pretrain.new_network(settings(), 0))
+            result = *step(network), dict(network.named_buffers())
+        else:
+            result = weights(run(checkpoint, lambda text: lose(task, text)))
+        torch.save(result, Path(folder, f"{ranks.rank()}.pt"))
+
+
+def lose(task, text):
+    """Kill the last rank in the second epoch."""
+    if task == "lose" and "epoch 2/3" in text and ranks.rank() == ranks.size() - 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def together(task, folder, n):
+    """Run `child` in n processes; their exit statuses and what they say."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    given = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(n)}
+    code = "import sys, test_ranks as t; t.child(*sys.argv[1:])"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code, task, str(folder)],
+            cwd=Path(__file__).parent,
+            env=given | {"RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(n)
+    ]
+    said = [process.communicate()[1] for process in processes]
+    return [process.returncode for process in processes], said
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_loss_gradients_and_statistics_are_those_of_one_process(tmp_path, n):
+    network = pretrain.new_network(settings(), 0)
+    expected = *step(network), dict(network.named_buffers())
+    codes, said = together("step", tmp_path, n)
+    assert codes == [0] * n, said
+    for rank in range(n):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        torch.testing.assert_close(found, expected, **TOLERANCE)
+
+
+def test_a_rank_that_is_lost_ends_all_and_any_number_goes_on_from_the_checkpoint(tmp_path):
+    alone = weights(run(tmp_path / "alone.pt"))
+    codes, said = together("lose", tmp_path, 2)
+    assert codes[1] == -signal.SIGKILL and codes[0] == 1
+    assert "simclr.errors.Lost" in said[0].splitlines()[-1]
+    half = torch.load(tmp_path / "checkpoint.pt")
+    assert len(half["history"]) == 2  # before training, and one epoch
+    codes, said = together("go on", tmp_path, 4)
+    assert codes == [0] * 4, said
+    found = torch.load(tmp_path / "0.pt")
+    torch.testing.assert_close(found, alone, rtol=0.05, atol=0.01)
+    for rank in range(1, 4):
+        assert_same(torch.load(tmp_path / f"{rank}.pt"), found)  # the same everywhere
+
+
+def test_a_process_alone_exchanges_nothing():
+    z, network = torch.randn(8, 4), pretrain.new_network(settings(), 0)
+    assert ranks.gathered(z) is z and ranks.synchronised(network) is network
+    assert ranks.share(8) == slice(0, 8) and (ranks.rank(), ranks.size()) == (0, 1)
+    assert loss.nt_xent(ranks.gathered(z)) == loss.nt_xent(z)
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(monkeypatch):
+    monkeypatch.setattr(ranks, "size", lambda: 3)
+    with pytest.raises(UserError, match="batch_size: 8 images cannot be shared by 3 processes"):
+        ranks.share(8)
