@@ -82,7 +82,7 @@ setup: $(INSTALLED) ## make .venv from requirements.lock and install lib/simclr 
 data: $(INSTALLED) ## get the data set and check it
 	$(PY) -m simclr data $(ARGS)
 train: $(INSTALLED) ## train all that the report needs and execute nothing; see README.md
-	$(PY) -m simclr train $(ARGS)
+	$(PY) -m simclr train --processes $(NPROC) $(ARGS)
 plan: $(INSTALLED) ## say what `make report` would do and about how long it takes
 	@$(PY) -m simclr plan $(ARGS)
 # The target `stage` executes notebooks/NN_stage.ipynb to $(R)/NN_stage.ipynb. Python writes that file

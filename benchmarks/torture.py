@@ -1,6 +1,6 @@
 """Faults on purpose, and whether a result is ever wrong or a message unreadable. Called by `make torture`.
 
-Works on a copy of the library in a temporary folder, at the profile smoke: kills the training twenty
+Works on a copy of the library in a temporary folder, at the profile smoke: kills every stage several
 times, runs two at once, fills the disk, flips a byte in every kind of file, and gives bad input. Prints a
 table as Markdown; the exit status is 1 if anything went wrong.
 """
@@ -9,7 +9,6 @@ import hashlib
 import itertools
 import os
 import random
-import re
 import resource
 import shutil
 import signal
@@ -17,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from simclr.errors import UserError
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
-KILLS = 20
+KILLS = 4  # of each stage
 ROOM = 1000  # bytes
 TRAIN = [sys.executable, "-W", "ignore", "-m", "simclr", "train", "--profile", "smoke"]
 
@@ -80,8 +79,10 @@ def _digest(file: Path) -> str:
     content = file.read_bytes()
     if file.suffix == ".npz":
         with np.load(file) as arrays:
-            parts = [name.encode() + arrays[name].tobytes() for name in sorted(arrays.files)
-                     if name != "seconds"]  # fmt: skip
+            found = {name: arrays[name] for name in sorted(arrays.files) if name != "seconds"}
+            parts = [
+                f"{name}{a.dtype}{a.shape}".encode() + a.tobytes() for name, a in found.items()
+            ]
         content = b"".join(parts)
     if file.suffix == ".csv" and content.strip():  # an encoder that is not trained has no history
         table = pd.read_csv(file).drop(columns=["seconds", "views_per_second"], errors="ignore")
@@ -89,29 +90,44 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def killed(place: Place, right: dict[str, str], seconds: float) -> str:
-    """Kill the training at random moments until it has been killed `KILLS` times; then let it end."""
+def undisturbed(place: Place) -> tuple[dict[str, tuple[float, set[str]]], dict[str, str]]:
+    """Train every stage: its seconds and what it adds to the cache; and all results."""
+    stages, before = {}, set()
+    for stage in STAGES.values():
+        if stage.methods or stage.encoder:
+            start = time.perf_counter()
+            place.finish(stage.name)
+            after = {folder.name for folder in place.cache.iterdir()}
+            stages[stage.name] = time.perf_counter() - start, after - before
+            before = after
+    seconds, right = sum(seconds for seconds, _ in stages.values()), place.results()
+    print(f"undisturbed: {len(right)} files in {seconds:.0f} s", file=sys.stderr, flush=True)
+    return stages, right
+
+
+def killed(place: Place, right: dict[str, str], stages: dict[str, tuple[float, set[str]]]) -> str:
+    """Kill each stage at random moments, then let it end.
+
+    Args:
+        stages: how long each takes undisturbed, and the folders of the cache that it makes.
+    """
     random.seed(0)
     place.wipe()
-    hit, wrong, kills, completed = Counter(), 0, 0, 0
-    while kills < KILLS:
-        process = place.start()
-        time.sleep(random.uniform(2, seconds / 2))
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-            stages = re.findall(r"(\w+): \d+ to train", output)
-            hit[stages[-1] if stages else "start"] += 1
-            kills += 1
-        else:
-            process.communicate()
-            completed += 1
-            wrong += place.results() != right
-            place.wipe()
-    place.finish()
-    wrong += place.results() != right
-    where = ", ".join(f"{stage} {n}" for stage, n in hit.items())
-    return f"{_verdict(wrong)} {completed + 1} builds; killed in {where}"
+    for stage, (seconds, kinds) in stages.items():
+        kills = 0
+        while kills < KILLS:
+            process = place.start(stage)
+            try:
+                process.communicate(timeout=random.uniform(2, seconds))
+                for kind in kinds:  # it came to its end: once more
+                    shutil.rmtree(place.cache / kind)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                kills += 1
+        place.finish(stage)
+    wrong = place.results() != right
+    return f"{_verdict(wrong)} the same files ({', '.join(stages)})"
 
 
 def two_at_once(place: Place, right: dict[str, str]) -> str:
@@ -124,19 +140,17 @@ def two_at_once(place: Place, right: dict[str, str]) -> str:
     return f"{_verdict(wrong)} both end, with the same files"
 
 
-def full_disk(place: Place, right: dict[str, str]) -> str:
+def full_disk(place: Place, right: dict[str, str], stages: Iterable[str]) -> str:
     """In every stage that trains, no file may be longer than `ROOM`: writing fails as on a full disk."""
     wrong, told = 0, []
     place.wipe()
-    for stage in STAGES.values():
-        if stage.methods or stage.encoder:
-            process = place.start(stage.name, preexec_fn=_fill)
-            _, errors = process.communicate()
-            line = errors.strip()
-            fine = process.returncode == 2 and _is_one_line(errors) and "runs/cache/" in line
-            told.append(f"{stage.name}: {line.splitlines()[-1] if line else 'nothing'}")
-            wrong += not fine
-            place.finish(stage.name)
+    for stage in stages:
+        process = place.start(stage, preexec_fn=_fill)
+        _, errors = process.communicate()
+        line = errors.strip()
+        wrong += not (process.returncode == 2 and _is_one_line(errors) and "runs/cache/" in line)
+        told.append(f"{stage}: {line.splitlines()[-1] if line else 'nothing'}")
+        place.finish(stage)
     wrong += place.results() != right
     print("\n".join(told), file=sys.stderr, flush=True)
     return f"{_verdict(wrong)} in {len(told)} stages one line that names the folder, then the same files"
@@ -217,16 +231,13 @@ def main() -> None:
     """Do all, print a table."""
     with tempfile.TemporaryDirectory() as folder:
         place, rows = Place(Path(folder) / "place"), {}
-        start = time.perf_counter()
-        place.finish()
-        seconds, right = time.perf_counter() - start, place.results()
-        print(f"undisturbed: {len(right)} files in {seconds:.0f} s", file=sys.stderr, flush=True)
+        stages, right = undisturbed(place)
         faults = {
             "bad parameters": bad_input,
             "a byte flipped in each kind of file": lambda: flipped(place),
             "two trainings at once": lambda: two_at_once(place, right),
-            f"killed {KILLS} times, `kill -9`": lambda: killed(place, right, seconds),
-            "a full disk, in every stage": lambda: full_disk(place, right),
+            f"`kill -9`, {KILLS} times in each stage": lambda: killed(place, right, stages),
+            "a full disk, in every stage": lambda: full_disk(place, right, stages),
         }
         for fault, test in faults.items():
             rows[fault] = test()

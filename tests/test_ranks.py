@@ -1,6 +1,8 @@
 """Pre-training by several processes: the same losses, gradients and weights as by one."""
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,8 +13,12 @@ import pytest
 import torch
 from test_pretrain import assert_same, pictures, run, settings, weights
 
-from simclr import loss, pretrain, ranks
+from simclr import files, loss, pretrain, ranks
+from simclr.__main__ import main
 from simclr.errors import UserError
+from simclr.experiment import cache
+from simclr.experiment.cache import Job, make
+from simclr.experiment.study import Study
 
 pytestmark = pytest.mark.slow
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # sums in another order
@@ -29,6 +35,8 @@ def step(network):
 def child(task, folder):
     """What each process of a test does."""
     torch.set_num_threads(1)
+    if task == "jobs":
+        return several_jobs(Path(folder))
     with ranks.group("cpu"):
         checkpoint = Path(folder, "checkpoint.pt")
         if task == "step":
@@ -37,6 +45,34 @@ def child(task, folder):
         else:
             result = weights(run(checkpoint, lambda text: lose(task, text)))
         torch.save(result, Path(folder, f"{ranks.rank()}.pt"))
+
+
+def write(job, progress):
+    """What the job of the next function does: the sum over ranks of its number, and a file."""
+    total = torch.tensor(float(job.inputs["number"]))
+    torch.distributed.all_reduce(total)
+    for read in job.reads.values():
+        assert read.is_done()
+    if ranks.rank() == 0:
+        (job.folder / "sum.txt").write_text(str(int(total)))
+
+
+def several_jobs(folder):
+    """Three jobs, of which somebody else has done the second when its turn comes."""
+    cache.code_digest = lambda *modules: ""  # this module is none of the library
+    study, jobs = Study("smoke"), []
+    for number in (1, 2, 4):
+        reads = {"before": jobs[-1]} if jobs else {}
+        inputs = {"number": number}
+        jobs.append(Job("sum", "test_ranks:write", inputs, reads=reads, store=folder / "cache"))
+    study.environment = study.machine
+    with ranks.group("cpu"):
+        for job in jobs:
+            if job is jobs[1] and ranks.rank() == 0:
+                make(
+                    job, {}, function=lambda job, progress: (job.folder / "sum.txt").write_text("?")
+                )
+            study.make_together(job, print)
 
 
 def lose(task, text):
@@ -62,8 +98,16 @@ def together(task, folder, n):
         )
         for rank in range(n)
     ]
-    said = [process.communicate()[1] for process in processes]
+    said = [process.communicate(timeout=200)[1] for process in processes]
     return [process.returncode for process in processes], said
+
+
+def test_a_job_that_somebody_else_has_done_meanwhile_is_left_out(tmp_path):
+    codes, said = together("jobs", tmp_path, 2)
+    assert codes == [0, 0], said
+    assert sorted(f.read_text() for f in tmp_path.glob("cache/sum/*/sum.txt")) == ["2", "8", "?"]
+    about = [json.loads(f.read_text()) for f in tmp_path.glob("cache/sum/*/artefact.json")]
+    assert sorted(a.get("processes", 0) for a in about) == [0, 2, 2]
 
 
 @pytest.mark.parametrize("n", [2, 4])
@@ -103,3 +147,29 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(monkeypatch):
     monkeypatch.setattr(ranks, "size", lambda: 3)
     with pytest.raises(UserError, match="batch_size: 8 images cannot be shared by 3 processes"):
         ranks.share(8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--processes", "0"], "NPROC: 0 processes; use 1 or more"),
+        (["--processes", "3"], "batch_size: 64 images cannot be shared by 3 processes"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, arguments, says):
+    """In a copy of the project, where nothing is trained."""
+    for name in ("lib", "params"):
+        shutil.copytree(files.ROOT / name, tmp_path / name)
+    (tmp_path / "data").symlink_to(files.DATA)
+    command = [sys.executable, "-W", "ignore", "-m", "simclr", "encode", "pretrain", *arguments]
+    given = {**os.environ, "PYTHONPATH": str(tmp_path / "lib")}
+    done = subprocess.run(
+        [*command, "--profile", "smoke"], env=given, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 2 and done.stderr == f"error: {says}\n"
+
+
+def test_what_is_trained_starts_no_process(monkeypatch, tmp_path):
+    monkeypatch.setattr(Study, "missing", lambda self, stage: [])
+    monkeypatch.setattr("simclr.experiment.parallel.torchrun", lambda *_: pytest.fail("started"))
+    main(["encode", "pretrain", "--processes", "2", "--profile", "smoke"])

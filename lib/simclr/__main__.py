@@ -9,6 +9,7 @@ python -m simclr choose --labels N --more N | label | classify  --images FOLDER 
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from simclr import fetch, files
@@ -17,6 +18,9 @@ from simclr.experiment import parallel, params, session
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
+FIRST = (
+    os.environ.get("LOCAL_RANK", "0") == "0"
+)  # of the processes that torchrun starts on a machine
 OWN = ("choose", "label", "classify")
 
 
@@ -36,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
             file = publish.report(study, args.kind)
             print(f"{files.shown(file)}  {file.stat().st_size / 1e6:.1f} MB")
         elif args.command == "train":
-            train(study, args.stages)
+            train(study, args.stages, args.processes)
         elif args.command == "encode":
             encode(study, args.stage, args.processes)
         elif args.command == "plan":
@@ -52,13 +56,17 @@ def main(arguments: list[str] | None = None) -> None:
 
             raise SystemExit(verify.verify(study, args.against))
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
-        if os.environ.get("RANK", "0") == "0":  # all ranks meet the same mistake
-            print(f"error: {error}", file=sys.stderr)
+        if not FIRST:  # all ranks meet the same mistake: the first one says so
+            time.sleep(2)
+            raise SystemExit(2) from None
+        print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except Lost:
+        time.sleep(2)  # whoever started us shall first see the one that is lost
         raise SystemExit(3) from None
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
+        if "LOCAL_RANK" not in os.environ:
+            print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
         raise SystemExit(130) from None
 
 
@@ -75,10 +83,12 @@ def own(study: Study, args: argparse.Namespace) -> None:
         commands.classify(mine)
 
 
-def train(study: Study, stages: list[str]) -> None:
+def train(study: Study, stages: list[str], processes: int) -> None:
     """Train what is missing without executing a notebook, for a machine that only computes."""
     study.trained.unlink(missing_ok=True)
     for stage in stages:
+        if processes != 1:
+            encode(study, stage, processes)
         print(f"{stage}: {len(study.missing(stage))} to train", flush=True)
         study.train(stage, lambda text: print(f"\r{text}", end="", flush=True))
     files.write_json(study.trained, study.machine)
@@ -88,11 +98,15 @@ def train(study: Study, stages: list[str]) -> None:
 def encode(study: Study, stage: str, processes: int) -> None:
     """Train the encoders of a stage, by the processes that torchrun started or by as many as asked for."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return parallel.torchrun(processes, *sys.argv[1:])
+        if processes < 1:
+            raise UserError(f"NPROC: {processes} processes; use 1 or more")
+        if any("train" in job.inputs for job in study.missing(stage)):
+            where = "--profile", study.profile, "--variant", study.variant
+            parallel.torchrun(processes, "encode", stage, *where)
+        return
     from simclr import ranks
 
     with ranks.group(study.machine["device"]):
-        ranks.from_first(lambda: study.data and None)  # fetched once
         for job in ranks.from_first(lambda: study.missing(stage)):
             if "train" in job.inputs:
                 study.make_together(job, lambda text: print(f"\r{text}", end="", flush=True))
@@ -130,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name)
         if name in ("run", "encode"):
             command.add_argument("stage", choices=list(STAGES))
-        if name == "encode":
+        if name in ("encode", "train"):
             command.add_argument("--processes", type=int, default=1)
         if name == "train":
             command.add_argument("stages", nargs="*", default=list(STAGES))

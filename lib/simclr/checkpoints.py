@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from simclr import ranks
-from simclr.errors import UserError
+from simclr.errors import Lost, UserError
 
 
 def save(file: Path, network: nn.Module, optimiser: torch.optim.Optimizer, history: list) -> None:
@@ -29,22 +29,19 @@ def resume(file: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> 
     Raises:
         UserError: the file cannot be read, or is of another network.
     """
-    state = ranks.from_first(lambda: _read(file, network))
-    if not state:
-        return []
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    return state["history"]
-
-
-def _read(file: Path, network: nn.Module) -> dict:
-    if not file.exists():
-        return {}
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        if state["network"].keys() == network.state_dict().keys():
-            return state
-        raise ValueError
+        state = ranks.from_first(
+            lambda: (
+                torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
+            )
+        )
+        if state is None:
+            return []
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        return state["history"]
+    except Lost:
+        raise
     except Exception:  # torch.load has a different one for every kind of damage
         raise UserError(
             f"{file}: cannot be read, it may be damaged; delete the file to start again"

@@ -1,4 +1,4 @@
-"""The one exception for a mistake that the person at the keyboard can put right."""
+"""Exceptions: a mistake that the person at the keyboard can put right, and a process that is lost."""
 
 
 class UserError(Exception):

@@ -180,11 +180,8 @@ def _train(
     progress: Callable[[str], None],
 ) -> dict[str, float]:
     """One epoch: the mean of its losses, the last learning rate, seconds and views a second."""
-    start, steps, size = (
-        time.perf_counter(),
-        len(images) // params.batch_size,
-        2 * params.batch_size,
-    )
+    start, steps = time.perf_counter(), len(images) // params.batch_size
+    views = 2 * params.batch_size  # of a step
     total, partners = torch.zeros((), device=images.device), None
     if params.nearest:
         partners = nearest(features(network[0], images, dtype), params.nearest)[1]
@@ -197,8 +194,8 @@ def _train(
         loss = training_step(network, optimiser, batch, params.temperature, dtype)
         total += loss
         if step % 10 == 0:
-            speed = (step + 1) * size / (time.perf_counter() - start)
-            left = ((params.epochs - epoch + 1) * steps - step - 1) * size / speed
+            speed = (step + 1) * views / (time.perf_counter() - start)
+            left = ((params.epochs - epoch + 1) * steps - step - 1) * views / speed
             progress(
                 f"pretrain, seed {seed}  epoch {epoch}/{params.epochs}  loss {loss.item():.3f}"
                 f"  {speed:,.0f} views/s  {left / 60:.0f} min left"
@@ -214,7 +211,7 @@ def _train(
         "train_loss": mean,
         "learning_rate": rate,
         "seconds": seconds,
-        "views_per_second": steps * size / seconds,
+        "views_per_second": steps * views / seconds,
     }
 
 

@@ -25,10 +25,17 @@ _PATIENCE = timedelta(minutes=10)  # for a rank that is slower, before it counts
 @contextmanager
 def group(device: str) -> Iterator[None]:
     """Join the processes that torchrun started: NCCL on CUDA, gloo elsewhere, where they share the cores."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if device == "mps":
+        raise UserError("device: mps cannot train by several processes; use device: cpu")
+    if device == "cuda" and here > torch.cuda.device_count():
+        raise UserError(
+            f"{here} processes need as many GPUs; there are {torch.cuda.device_count()}"
+        )
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     else:
-        torch.set_num_threads(max(1, cpu_count() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+        torch.set_num_threads(max(1, cpu_count() // here))
     with _together():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=_PATIENCE)
     try:
@@ -94,8 +101,8 @@ def from_first(make: Callable[[], object]) -> object:
     if rank() == 0:
         try:
             made = [make()]
-        except UserError as error:
-            made = [error]
+        except Exception as error:  # the others meet it, too, and nobody waits
+            made = [UserError(str(error))]
     with _together():
         dist.broadcast_object_list(made)
     if isinstance(made[0], UserError):

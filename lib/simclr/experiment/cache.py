@@ -6,6 +6,7 @@ function itself and not what that imports, and none of them checks digests when 
 """
 
 import ast
+import errno
 import hashlib
 import json
 import pkgutil
@@ -24,6 +25,7 @@ from simclr.errors import UserError
 LIBRARY = Path(__file__).resolve().parents[2]  # the folder of the package `simclr`
 # Digest of code -> that of earlier code which gave the same results, bit by bit; see `make unchanged`.
 UNCHANGED = Path(__file__).with_name("unchanged.json")
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # errors of a disk that is full
 ABOUT = "artefact.json"  # written last: a folder without it is unfinished
 
 
@@ -95,6 +97,7 @@ def make(
     job: Job,
     record: Mapping[str, object],
     progress: Callable[[str], None] = lambda text: None,
+    function: Callable | None = None,
 ) -> None:
     """Train a job unless its result is there; a second process that wants it waits, then finds it.
 
@@ -102,6 +105,7 @@ def make(
 
     Args:
         record: what else to write down about it, as machine and revision.
+        function: called in the place of the job's own.
     """
     if job.is_done():
         return
@@ -117,11 +121,13 @@ def make(
             job.folder.mkdir(exist_ok=True)
             start = time.perf_counter()
             try:
-                pkgutil.resolve_name(job.function)(job, progress)
-            except OSError as error:  # a full disk; few writers say which file
-                place = error.filename or files.shown(job.folder)
-                raise UserError(
-                    f"{place}: {error.strerror or error}; what is done stays: make room and run it again"
+                (function or pkgutil.resolve_name(job.function))(job, progress)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                raise UserError(  # few writers say which file
+                    f"{error.filename or files.shown(job.folder)}: {error.strerror}; what is done stays: "
+                    "make room and run it again"
                 ) from None
             made = sorted(path for path in job.folder.iterdir() if path.is_file())
             about = {

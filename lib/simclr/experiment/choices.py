@@ -30,13 +30,11 @@ def selftrain_table() -> pd.DataFrame:
     """The same for self-training with 100 labels: what was changed, mean and worst draw, in percent."""
     tried = pd.read_csv(SELFTRAIN_FILE, keep_default_na=False)
     found = 100 * tried.groupby("change", sort=False).accuracy.agg(["mean", "min"])
-    found = found.map("{:.2f}".format).rename(
-        columns={"mean": "mean of the draws", "min": "worst draw"}
-    )
+    found = found.rename(columns={"mean": "mean of the draws", "min": "worst draw"})
     return found.rename(index={"": "none"}).reset_index()
 
 
 def _means(tried: pd.DataFrame, settings: list[str]) -> pd.DataFrame:
     means = tried.pivot_table(index=settings, columns="n_labels", values="accuracy")
-    means = (100 * means).round(1).rename(columns=lambda n: f"{n} labels")
+    means = (100 * means).rename(columns=lambda n: f"{n} labels")
     return means.rename_axis(columns=None).reset_index()

@@ -32,6 +32,7 @@ def numbers(found: "Findings") -> dict[str, float | str]:
         "fewest": min(common.n_labels),
         "balanced": common.balanced,
         "draws": len(common.draws),
+        "choices": len(found.study.params["selftrain"].choices),
         "seeds": len(found.study.seeds("pretrained")),
         "test_images": common.test_images,
         "curve_test_images": common.curve_test_images,
@@ -76,14 +77,20 @@ def _of_method(found: "Findings", method: str) -> dict[str, float | str]:
 
 
 def _differences(found: "Findings") -> dict[str, float]:
-    """`a_over_b` with all labels and `_fewest`, each with `_low` and `_high`, in points; and up to how
-    many labels a's lead is beyond chance by Holm's correction."""
+    """`a_over_b` with all labels and `_fewest`, each with `_low` and `_high`, in points; the control's
+    largest lead with fewer labels than all, `control_over_a_most`; and up to how many labels a's lead is
+    beyond chance by Holm's correction."""
     numbers: dict[str, float] = {}
     for (a, b), rows in found.differences.groupby(["a", "b"]):
         name = f"{a}_over_{b}".replace(CONTROL, "control")
         for end, row in (("", rows.iloc[-1]), ("_fewest", rows.iloc[0])):
             parts = {"": row.difference, "_low": row.low, "_high": row.high}
             numbers |= {name + end + part: 100 * float(x) for part, x in parts.items()}
+        if b == CONTROL and len(rows) > 1:  # where, with fewer labels than all, b leads most
+            row = rows.iloc[:-1].sort_values("difference").iloc[0]
+            parts = {"": -row.difference, "_low": -row.high, "_high": -row.low}
+            name_b = f"control_over_{a}_most"
+            numbers |= {name_b + part: 100 * float(x) for part, x in parts.items()}
         clear = rows[(rows.p_holm < 1 - found.confidence) & (rows.difference > 0)].n_labels
         numbers[f"{name}_up_to"] = int(clear.max()) if len(clear) else 0
     return numbers
@@ -112,7 +119,7 @@ def _island(found: "Findings") -> dict[str, float]:
     """Sevens that label spreading takes for twos: among its surest mistakes, and draw by draw.
 
     The draws are parted where the numbers jump most: `island_least` to `island_with` of them, and
-    `island_without` to `island_most` in `island_draws` draws; there they are `island_share` of all mistakes.
+    `island_without` to `island_most` in the other `island_draws`, `island_share` of all mistakes or more.
     """
     wrong, draws = found.surest_mistakes("spread", SUREST), found.island(7, 2)
     numbers = {

@@ -66,6 +66,7 @@ def torchrun(processes: int, *arguments: str) -> None:
     Raises:
         UserError: one of them failed or was killed; the others are ended, too.
     """
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -77,6 +78,7 @@ def torchrun(processes: int, *arguments: str) -> None:
         run_id=uuid.uuid4().hex,
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
+        local_addr="localhost",
         max_restarts=0,
         monitor_interval=0.5,
     )
@@ -84,9 +86,12 @@ def torchrun(processes: int, *arguments: str) -> None:
         elastic_launch(config, sys.executable)("-m", "simclr", *arguments)
     except ChildFailedError as error:
         failure = error.get_first_failure()[1]
-        if failure.exitcode == 2:  # the process has said why
+        rank, status = failure.local_rank, failure.exitcode
+        if (rank, status) == (0, 2):  # it has said why
             raise SystemExit(2) from None
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         raise UserError(
-            f"process {failure.local_rank} of {processes} was lost (status {failure.exitcode}); the epochs "
-            "before are kept: run the same command again"
+            f"process {rank} of {processes} {how}; the epochs before are kept, and the same command goes on"
         ) from None
+    except SignalException:
+        raise KeyboardInterrupt from None

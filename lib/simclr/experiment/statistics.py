@@ -85,6 +85,15 @@ def summary(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names.split())
 
 
+def by_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a `summary`, mean ± deviation in percent: a row a method, a column a number of labels."""
+    spread = table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {100 * sd:.1f}")
+    words = table["mean"].map(lambda mean: f"{100 * mean:.1f}") + spread
+    wide = table.assign(words=words).pivot(index="method", columns="n_labels", values="words")
+    wide = wide.reindex(table.method.unique()).rename(columns=lambda n: f"{n} labels")
+    return wide.rename_axis(columns=None).reset_index()
+
+
 def differences(
     results: pd.DataFrame, pairs: list[tuple[str, str]], confidence: float = 0.95
 ) -> pd.DataFrame:
@@ -159,7 +168,7 @@ def largest_confusions(counts: np.ndarray, many: int) -> str:
     errors = counts.copy()
     np.fill_diagonal(errors, 0)
     order = [k for k in errors.ravel().argsort()[::-1][:many] if errors.ravel()[k] > 0]
-    words = [f"{k // 10}→{k % 10} ({errors.ravel()[k]:.0f})" for k in order]
+    words = [f"{k // 10}→{k % 10} ({int(errors.ravel()[k] + 0.5)})" for k in order]
     *most, last = words or ["none"]
     return f"{', '.join(most)} and {last}" if most else last
 

@@ -246,10 +246,20 @@ class Study:
         from simclr import ranks
 
         self.check_machine()
+        begun = []
+
+        def together(job: cache.Job, progress: Callable[[str], None]) -> None:
+            begun.append(ranks.from_first(lambda: True))
+            pkgutil.resolve_name(job.function)(job, progress)
+
         if ranks.rank() == 0:
-            cache.make(job, provenance.here(self.environment["device"]), progress)
-        else:
+            record = {**provenance.here(self.environment["device"]), "processes": ranks.size()}
+            cache.make(job, record, progress, together)
+            if not begun:  # another process had done it meanwhile
+                ranks.from_first(lambda: False)
+        elif ranks.from_first(lambda: None):
             pkgutil.resolve_name(job.function)(job, lambda text: None)
+        ranks.from_first(lambda: None)  # it is written before a next job reads it
 
     def command(self, target: str) -> str:
         """The make command that builds a stage, or the report, of this profile and variant."""

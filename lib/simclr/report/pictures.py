@@ -47,14 +47,14 @@ def two_columns(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """Rows of images as in `rows`, the second half beside the first; words stand behind each row."""
     half, width, height = -(-len(named) // 2), *named[0][1].shape[1:]
     most = max(len(images) for _, images in named)
-    offset = (most + 2) * (width + GAP)  # room for words behind the first half
+    offset = (most + 4) * (width + GAP)  # room for words behind the first half
     places = [(i // half * offset, i % half * (height + GAP)) for i in range(len(named))]
     tiles = [
         (image, x + c * (width + GAP), y)
         for (x, y), (_, images) in zip(places, named, strict=True)
         for c, image in enumerate(images)
     ]
-    figure, ax = _canvas(tiles, right=0.5, largest=0.4)
+    figure, ax = _canvas(tiles, right=0.75, largest=0.4)
     for (x, y), (words, images) in zip(places, named, strict=True):
         end = x + len(images) * (width + GAP) + 3
         text(ax, end, y + height / 2, words, "left", size=7.5, weight="bold")
