@@ -16,7 +16,7 @@ from test_pretrain import assert_same, pictures, run, settings, weights
 from simclr import files, loss, pretrain, ranks
 from simclr.__main__ import main
 from simclr.errors import UserError
-from simclr.experiment import cache
+from simclr.experiment import cache, parallel
 from simclr.experiment.cache import Job, make
 from simclr.experiment.study import Study
 
@@ -60,19 +60,18 @@ def write(job, progress):
 def several_jobs(folder):
     """Three jobs, of which somebody else has done the second when its turn comes."""
     cache.code_digest = lambda *modules: ""  # this module is none of the library
-    study, jobs = Study("smoke"), []
+    jobs = []
     for number in (1, 2, 4):
         reads = {"before": jobs[-1]} if jobs else {}
         inputs = {"number": number}
         jobs.append(Job("sum", "test_ranks:write", inputs, reads=reads, store=folder / "cache"))
-    study.environment = study.machine
     with ranks.group("cpu"):
         for job in jobs:
             if job is jobs[1] and ranks.rank() == 0:
                 make(
                     job, {}, function=lambda job, progress: (job.folder / "sum.txt").write_text("?")
                 )
-            study.make_together(job, print)
+            parallel.together(job, {}, print)
 
 
 def lose(task, text):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from simclr import fetch, files
 from simclr.errors import Lost, UserError
-from simclr.experiment import parallel, params, session
+from simclr.experiment import parallel, params, provenance, session
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
@@ -56,10 +56,10 @@ def main(arguments: list[str] | None = None) -> None:
 
             raise SystemExit(verify.verify(study, args.against))
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
-        if not FIRST:  # all ranks meet the same mistake: the first one says so
+        if FIRST:
+            print(f"error: {error}", file=sys.stderr)
+        else:  # all ranks meet the same mistake, and the first one says so
             time.sleep(2)
-            raise SystemExit(2) from None
-        print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except Lost:
         time.sleep(2)  # whoever started us shall first see the one that is lost
@@ -106,10 +106,13 @@ def encode(study: Study, stage: str, processes: int) -> None:
         return
     from simclr import ranks
 
-    with ranks.group(study.machine["device"]):
+    study.check_machine()
+    device = study.machine["device"]
+    record = provenance.here(device)
+    with ranks.group(device):
         for job in ranks.from_first(lambda: study.missing(stage)):
             if "train" in job.inputs:
-                study.make_together(job, lambda text: print(f"\r{text}", end="", flush=True))
+                parallel.together(job, record, lambda text: print(f"\r{text}", end="", flush=True))
 
 
 def measure_ablations(profile: str) -> None:

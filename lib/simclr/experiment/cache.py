@@ -126,8 +126,8 @@ def make(
                 if error.errno not in FULL:
                     raise
                 raise UserError(  # few writers say which file
-                    f"{error.filename or files.shown(job.folder)}: {error.strerror}; what is done stays: "
-                    "make room and run it again"
+                    f"{error.filename or files.shown(job.folder)}: {error.strerror}; what is done is kept: "
+                    "make room and run the same command again"
                 ) from None
             made = sorted(path for path in job.folder.iterdir() if path.is_file())
             about = {

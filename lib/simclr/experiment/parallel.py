@@ -1,7 +1,8 @@
-"""Classifiers side by side, a core each, since small batches use several cores badly; and torchrun."""
+"""Many jobs side by side, a core each, since small batches use several badly; one job by many processes."""
 
 import logging
 import os
+import pkgutil
 import sys
 import time
 import uuid
@@ -60,6 +61,29 @@ def workers(device: str, jobs: int) -> int:
     return max(1, min(jobs, cores, memory // 2**31))
 
 
+def together(job: cache.Job, record: Mapping[str, object], progress: Callable[[str], None]) -> None:
+    """Do a job by several processes, all of which call this; rank 0 keeps what comes out.
+
+    Args:
+        record: what to write down about it, see `cache.make`.
+    """
+    from simclr import ranks  # brings torch, which a plan does not need
+
+    begun = []
+
+    def train(job: cache.Job, progress: Callable[[str], None]) -> None:
+        begun.append(ranks.from_first(lambda: True))
+        pkgutil.resolve_name(job.function)(job, progress)
+
+    if ranks.rank() == 0:
+        cache.make(job, {**record, "processes": ranks.size()}, progress, train)
+        if not begun:  # somebody else had done it meanwhile
+            ranks.from_first(lambda: False)
+    elif ranks.from_first(lambda: None):
+        pkgutil.resolve_name(job.function)(job, lambda text: None)
+    ranks.from_first(lambda: None)  # it is written before a next job reads it
+
+
 def torchrun(processes: int, *arguments: str) -> None:
     """Run `python -m simclr` with these arguments in so many processes of this machine, as torchrun does.
 
@@ -91,7 +115,7 @@ def torchrun(processes: int, *arguments: str) -> None:
             raise SystemExit(2) from None
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         raise UserError(
-            f"process {rank} of {processes} {how}; the epochs before are kept, and the same command goes on"
+            f"process {rank} of {processes} {how}; finished epochs are kept: run the same command again"
         ) from None
     except SignalException:
         raise KeyboardInterrupt from None

@@ -1,7 +1,6 @@
 """A study: one profile, variant and set of changes; what it trains, and the results of that."""
 
 import importlib.metadata
-import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -240,26 +239,6 @@ class Study:
         side_by_side(classifiers, record, self.environment["device"], progress)
         for job in others:
             cache.make(job, record, progress)
-
-    def make_together(self, job: cache.Job, progress: Callable[[str], None]) -> None:
-        """Do a job by several processes, all of which call this; rank 0 keeps what comes out."""
-        from simclr import ranks
-
-        self.check_machine()
-        begun = []
-
-        def together(job: cache.Job, progress: Callable[[str], None]) -> None:
-            begun.append(ranks.from_first(lambda: True))
-            pkgutil.resolve_name(job.function)(job, progress)
-
-        if ranks.rank() == 0:
-            record = {**provenance.here(self.environment["device"]), "processes": ranks.size()}
-            cache.make(job, record, progress, together)
-            if not begun:  # another process had done it meanwhile
-                ranks.from_first(lambda: False)
-        elif ranks.from_first(lambda: None):
-            pkgutil.resolve_name(job.function)(job, lambda text: None)
-        ranks.from_first(lambda: None)  # it is written before a next job reads it
 
     def command(self, target: str) -> str:
         """The make command that builds a stage, or the report, of this profile and variant."""

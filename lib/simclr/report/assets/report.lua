@@ -74,7 +74,10 @@ local function number_all(blocks)
     end,
     Div = function(div)
       local id = div.identifier
-      if count[kind_of(id)] then div.attributes.number = next_number(id) end
+      if count[kind_of(id)] then
+        div.attributes.number = next_number(id)
+        div.attributes.place = appendix and 'none' or 'auto' -- nothing floats in an appendix
+      end
       return div
     end,
     Para = function(para)

@@ -22,7 +22,7 @@ end
 function shapes.figure(div)
   local caption, a = take_caption(div), div.attributes
   return call('picture', { quoted(a.number), quoted(a.src), a.width .. 'pt',
-    quoted(pandoc.utils.stringify(caption)) }, typst(caption), div.identifier)
+    quoted(pandoc.utils.stringify(caption)), a.place }, typst(caption), div.identifier)
 end
 
 -- Columns of short cells are as wide as they need be, columns of prose share what is left.
@@ -43,7 +43,7 @@ function shapes.table(div)
     columns[i] = prose and math.max(3, math.floor(math.sqrt(width) + 0.5)) .. 'fr' or 'auto'
     aligns[i] = simple.aligns[i] == 'AlignRight' and 'right' or 'left'
   end
-  return call('tabular', { quoted(div.attributes.number), list(columns), list(aligns), list(cells) },
+  return call('tabular', { quoted(div.attributes.number), list(columns), list(aligns), list(cells), div.attributes.place },
     typst(caption), div.identifier)
 end
 
