@@ -99,7 +99,10 @@ CASES = {
     pictures.label_draw: [(digits(100), np.arange(100) % 10), (digits(3), np.array([1, 1, 4]))],
     pictures.views: [VIEWS, (VIEWS[0][:1], {}, VIEWS[2][:1])],
     pictures.rows: [([("coat", digits(9)), ("shoe", digits(1))],), ([("a", digits(2))] * 2,)],
-    pictures.two_columns: [([("12", digits(3)), ("4", digits(2)), ("9", digits(3))],)],
+    pictures.two_columns: [
+        ([("12 (draw 7)", digits(10)), ("118 (draw 0)", digits(10))],),
+        ([("12", digits(3)), ("4", digits(2)), ("9", digits(3))],),
+    ],
     pictures.neighbours: [(digits(2), {"pixels": (PAIRS, PAIRS[:, :, 0, 0] > 0.5)}, "image")],
     pictures.mistakes: [(digits(20), [4] * 20, [9] * 20, [0.98] * 20), (digits(0), [], [], [])],
     diagrams.simclr_diagram: [(digits(1)[0], noise(28, 28), noise(28, 28))],
@@ -389,3 +392,13 @@ def test_layers_are_those_of_the_sources_table():
     row = found[found.layer == "Conv2d"].iloc[1]
     assert (row.output, row.parameters) == ("32 × 28 × 28", 9_248)
     assert found.iloc[-1].tolist() == ["Linear", "10", 5_130]
+
+
+def test_words_behind_two_columns_are_not_cut():
+    figure = pictures.two_columns([(f"118 (draw {i})", digits(10)) for i in range(4)])
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    assert len(ax.texts) == 4
+    for words in ax.texts:
+        box = words.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1

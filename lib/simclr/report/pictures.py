@@ -54,7 +54,8 @@ def two_columns(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
         for (x, y), (_, images) in zip(places, named, strict=True)
         for c, image in enumerate(images)
     ]
-    figure, ax = _canvas(tiles, right=0.75, largest=0.4)
+    longest = max(len(words) for words, _ in named)
+    figure, ax = _canvas(tiles, right=0.15 + 0.075 * longest, largest=0.4)
     for (x, y), (words, images) in zip(places, named, strict=True):
         end = x + len(images) * (width + GAP) + 3
         text(ax, end, y + height / 2, words, "left", size=7.5, weight="bold")
