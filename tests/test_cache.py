@@ -196,7 +196,7 @@ def test_what_draws_and_sums_up_retrains_nothing(monkeypatch, tmp_path):
             if digest(*jobs[run]) != before[run]:
                 shaping.setdefault(run, set()).add(name)
         file.write_text(text)
-    both = {"augment", "data", "errors", "hardware", "model", "weights"}
+    both = {"augment", "data", "errors", "hardware", "model", "networks", "weights"}
     training = {"pretrain", "checkpoints", "ranks", "neighbours", "loss"}
     assert shaping["encode"] == both | training | {"experiment/encode"}
     assert shaping["measure"] == both | {"experiment/measure", "draws", "choose", "probe"}

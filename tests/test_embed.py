@@ -13,6 +13,8 @@ def test_a_map_has_a_point_an_image_and_no_chance_in_it():
     first, again = plane(h), plane(h)
     assert first.shape == (60, 2) and np.isfinite(first).all()
     assert np.array_equal(first, again)
+    moved = plane(h + 0.01, again)
+    assert np.abs(moved - again).mean() < np.abs(again).mean()  # where it began
     gap = np.linalg.norm(first[:30].mean(0) - first[30:].mean(0))
     assert gap > 2 * max(first[:30].std(0).max(), first[30:].std(0).max())
 

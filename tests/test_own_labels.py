@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simclr import choose
+from simclr.choose import typical
 from simclr.errors import UserError
 from simclr.own import labels
 
@@ -75,15 +75,9 @@ def clusters(many: int = 5, each: int = 20) -> tuple[np.ndarray, np.ndarray]:
     return points, rng.random((sum(sizes), 3))
 
 
-def test_with_no_label_yet_the_typical_images_are_chosen():
-    points, cosines = clusters()
-    chosen = labels.choose(points, cosines, 5, np.array([], int), seed=0)
-    assert chosen.tolist() == choose.typical(points, cosines, 5, seed=0).tolist()
-
-
 def test_more_images_come_from_clusters_that_nobody_has_looked_at():
     points, cosines = clusters()
-    first = labels.choose(points, cosines, 2, np.array([], int), seed=0)
-    more = labels.choose(points, cosines, 3, first, seed=0)
+    first = typical(points, cosines, 2, seed=0)
+    more = typical(points, cosines, 3, 0, first)
     assert not set(more) & set(first)
     assert len({points[row, 0] for row in [*first, *more]}) == 5

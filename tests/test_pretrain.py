@@ -25,7 +25,7 @@ PLAIN = {"epochs": 3, "batch_size": BATCH, "temperature": 0.5, "learning_rate": 
 PLAIN |= {"weight_decay": 0.000001, "warmup_epochs": 1.0, "projection_hidden": 32}
 PLAIN |= {"projection_size": 16, "rotation": 45.0, "crop_scale": 0.5, "crop_aspect": 1.333}
 PLAIN |= {"shear": 0.0, "blur": 2.0, "blur_least": 0.1}
-PLAIN |= {"flip": False, "brightness": 0.0, "erase": 0.0, "nearest": 0}
+PLAIN |= {"flip": False, "brightness": 0.0, "erase": 0.0, "nearest": 0, "network": "source"}
 
 
 def settings(**changes):
@@ -205,7 +205,7 @@ def job(folder):
         "precision": "fp32",
     }
     sizes = {"unlabelled_images": IMAGES, "validation_images": BATCH}
-    inputs |= {"params": PLAIN | sizes, "balanced": True}
+    inputs |= {"params": PLAIN | sizes, "balanced": True, "kept": [2]}
     (folder / "result").mkdir()
     return SimpleNamespace(inputs=inputs, reads={}, data=folder, folder=folder / "result")
 
@@ -213,8 +213,10 @@ def job(folder):
 def test_a_job_reads_no_label_and_leaves_encoder_and_history(straight, tmp_path):
     done = job(tmp_path)  # no file of labels is there, nor one of test images
     encode(done, lambda text: None)
-    history, encoder = sorted(done.folder.iterdir())[::-1]
+    history, encoder, kept = sorted(done.folder.iterdir())[::-1]
     assert (encoder.name, history.name) == ("encoder.safetensors", "history.csv")
+    assert kept.name == "encoder-2.safetensors"  # on the way
+    assert load_encoder(kept).layers.norm1.num_batches_tracked == 2 * STEPS
     found = load_encoder(encoder), pd.read_csv(history)
     assert_same(weights(found), weights(straight[0]))
 

@@ -52,7 +52,7 @@ def draw(
     Args:
         pool_labels: labels of the pool, int (50000,).
         number: of the data set, `fetch.Dataset.number`.
-        size: 10 to 1,000 images; a multiple of 10 if balanced.
+        size: of the draw; a multiple of 10 if balanced.
 
     Returns:
         Pool indices, int64 (size,), without repeats.
@@ -60,8 +60,8 @@ def draw(
     Raises:
         UserError: a size that cannot be had.
     """
-    if not 1 <= size <= 1000 or (balanced and size % CLASSES):
-        allowed = "10, 20, … 1000" if balanced else "1 to 1000"
+    if not 1 <= size <= len(pool_labels) or (balanced and size % CLASSES):
+        allowed = "10, 20, 30 …" if balanced else f"1 to {len(pool_labels)}"
         raise UserError(f"size of a draw: {size}; allowed: {allowed}")
     # A later NumPy might permute otherwise; a test pins what this gives.
     rng = np.random.Generator(np.random.PCG64([number, k, int(balanced)]))

@@ -1,19 +1,20 @@
 """The networks: encoder, projection head and classifier."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import torch
 from torch import Tensor, nn
 
 from simclr import hardware
 from simclr.augment import to_float
+from simclr.networks import NETWORKS, SOURCE
 
 FEATURES = 512  # width of h, the representation that the probe reads
 BATCH = 1000  # images at a time where nothing is trained
 
 
 class Encoder(nn.Module):
-    """The source's CNN up to its 512 features (the rows of its Figure 2 above the last).
+    """The source's CNN up to its 512 features (the rows of its Figure 2 above the last), or another one.
 
     Two blocks of [conv 3x3, batch norm, ReLU] x 2, max pooling and dropout, then a dense layer with
     batch norm, ReLU and dropout.
@@ -21,37 +22,58 @@ class Encoder(nn.Module):
     Args:
         dropout_conv: probability after each block; the source does not give its value.
         dropout_dense: probability after the dense layer.
+        network: one of `networks.NETWORKS`.
 
     Shape: (N, 1, 28, 28) floats in [0, 1] -> h (N, 512).
     """
 
-    def __init__(self, dropout_conv: float = 0.0, dropout_dense: float = 0.0) -> None:
+    def __init__(
+        self, dropout_conv: float = 0.0, dropout_dense: float = 0.0, network: str = SOURCE
+    ) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            OrderedDict(
-                **_convolution(1, 1, 32),
-                **_convolution(2, 32, 32),
-                pool1=nn.MaxPool2d(2),
-                drop1=nn.Dropout(dropout_conv),
-                **_convolution(3, 32, 64),
-                **_convolution(4, 64, 64),
-                pool2=nn.MaxPool2d(2),
-                drop2=nn.Dropout(dropout_conv),
-                flatten=nn.Flatten(),
-                dense=nn.Linear(64 * 7 * 7, FEATURES),
-                norm5=nn.BatchNorm1d(FEATURES),
-                relu5=nn.ReLU(inplace=True),
-                drop3=nn.Dropout(dropout_dense),
-            )
-        )
+        self.network = network
+        layers, channels, count = OrderedDict(), 1, Counter()
+        for word in NETWORKS[network].split():
+            kind = word if word.isalpha() else "convolution"
+            count[kind] += 1
+            k = count[kind]
+            if kind == "pool":
+                layers |= {f"pool{k}": nn.MaxPool2d(2), f"drop{k}": nn.Dropout(dropout_conv)}
+            elif kind == "residual":
+                layers[f"residual{k}"] = Residual(channels)
+            else:
+                width, _, stride = word.partition("/")
+                layers |= _convolution(k, channels, int(width), int(stride or 1))
+                channels = int(width)
+        layers["flatten"] = nn.Flatten()
+        layers["dense"] = nn.Linear(channels * 7 * 7, FEATURES)
+        k = count["convolution"] + 1
+        layers |= {f"norm{k}": nn.BatchNorm1d(FEATURES), f"relu{k}": nn.ReLU(inplace=True)}
+        layers["drop3"] = nn.Dropout(dropout_dense)
+        self.layers = nn.Sequential(layers)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
 
-def _convolution(k: int, channels_in: int, channels_out: int) -> dict[str, nn.Module]:
+class Residual(nn.Module):
+    """Two convolutions whose output is added to their input (He et al. 2016, figure 2)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        layers = _convolution(1, channels, channels) | _convolution(2, channels, channels)
+        layers.pop("relu2")
+        self.layers = nn.Sequential(OrderedDict(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.layers(x))
+
+
+def _convolution(
+    k: int, channels_in: int, channels_out: int, stride: int = 1
+) -> dict[str, nn.Module]:
     return {
-        f"conv{k}": nn.Conv2d(channels_in, channels_out, 3, padding=1),
+        f"conv{k}": nn.Conv2d(channels_in, channels_out, 3, stride, padding=1),
         f"norm{k}": nn.BatchNorm2d(channels_out),
         f"relu{k}": nn.ReLU(inplace=True),
     }

@@ -31,6 +31,7 @@ def pretrained(
     checkpoint: Path,
     progress: Callable[[str], None] = lambda text: None,
     start: Encoder | None = None,
+    after_epoch: Callable[[int, Encoder], None] = lambda epoch, encoder: None,
 ) -> tuple[Encoder, pd.DataFrame]:
     """Train encoder and projection head on unlabelled images (Chen et al. 2020, algorithm 1).
 
@@ -45,6 +46,7 @@ def pretrained(
         params: section `pretrain` of the parameters; `seed` is of weights, order and views.
         checkpoint: file to write after each epoch and, where it exists, to go on from.
         start: the encoder to begin with, else one of random weights.
+        after_epoch: called with the number of an epoch and the encoder as it then is.
 
     Returns:
         The encoder in eval mode, and a row an epoch: epoch (0 = before training), train_loss,
@@ -69,6 +71,7 @@ def pretrained(
             trained = _train(network, optimiser, images, params, seed, epoch, dtype, progress)
         validated = _validate(network, validation, params, dtype)
         history.append({"epoch": epoch, **trained, **validated})
+        after_epoch(epoch, network[0])
         checkpoints.save(checkpoint, network, optimiser, history)
     return network[0].eval(), pd.DataFrame(history)
 
@@ -96,7 +99,7 @@ def untrained(
 def new_network(params, seed: int) -> nn.Sequential:
     """Encoder and projection head with random weights."""
     torch.manual_seed(seed)
-    encoder = Encoder()
+    encoder = Encoder(network=params.network)
     return nn.Sequential(encoder, projection_head(params.projection_hidden, params.projection_size))
 
 

@@ -42,7 +42,7 @@ def student(
         params: gives the probabilities of dropout.
     """
     torch.manual_seed(recipe.seed)
-    encoder = Encoder(params.dropout_conv, params.dropout_dense).to(images.device)
+    encoder = Encoder(params.dropout_conv, params.dropout_dense, start.network).to(images.device)
     encoder.load_state_dict(start.state_dict())
     model = Classifier(encoder, classes)
     return model, train(model, images, labels, recipe)

@@ -160,7 +160,8 @@ def finetune(task: Task, params) -> tuple[Classifier, History]:
     The head starts as the probe's, so that the first gradients do not tear good features apart
     (Kumar et al. 2022); `task.encoder` itself is left as it is.
     """
-    encoder = Encoder(params.dropout_conv, params.dropout_dense).to(task.images.device)
+    dropout = params.dropout_conv, params.dropout_dense
+    encoder = Encoder(*dropout, task.encoder.network).to(task.images.device)
     encoder.load_state_dict(task.encoder.state_dict())
     model = Classifier(encoder)
     h = features(encoder, task.images, task.dtype)

@@ -1,7 +1,8 @@
-"""What becomes of pre-training when one thing is changed: a grid, each point measured by a linear probe."""
+"""What the report measures besides its stages: a grid of changes, each point trained and tested by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,23 +12,45 @@ from joblib import Parallel, delayed
 from simclr import files
 from simclr.errors import UserError
 from simclr.experiment.params import SOURCE
+from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Run, Study
 
-VARIANT = "ablations"  # the small pre-training that is changed
+SMALL = "ablations"  # the variant with the small pre-training
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
 
 
-def grid() -> pd.DataFrame:
-    """A row a point: group, point, and its change of section `pretrain`; the first changes nothing."""
-    groups = yaml.safe_load(GRID.read_text())
-    rows = [(group, point, change) for group in groups for point, change in groups[group].items()]
-    return pd.DataFrame(rows, columns=["group", "point", "change"])
+class Point(NamedTuple):
+    """One point of the grid: its group and name, and what is trained there."""
+
+    group: str
+    name: str
+    variant: str
+    methods: list[str]
+    changes: Mapping[str, Mapping]
+
+    def study(self, profile: str, environment: Mapping | None = None) -> Study:
+        small = self.variant == SMALL and profile != "full"  # other profiles are small as they are
+        variant = SOURCE if small else self.variant
+        return Study(profile, variant, self.changes, environment=environment)
+
+    def runs(self, study: Study) -> list[Run]:
+        stages = {METHODS[key].stage for key in self.methods}
+        found = [run for stage in stages for run in study.measured(stage)]
+        unique = {run.job.key: run for run in found if run.method.key in self.methods}
+        return sorted(unique.values(), key=lambda run: self.methods.index(run.method.key))
 
 
-def runs(study: Study) -> list[Run]:
-    """The probes of one point."""
-    return [run for run in study.measured("probe") if run.method.key == "probe"]
+def grid() -> list[Point]:
+    """All points, in the order of the file; the first changes nothing."""
+    points = []
+    for group, about in yaml.safe_load(GRID.read_text()).items():
+        for name, own in about["points"].items():
+            changes = {k: dict(v) for k, v in about.get("changes", {}).items()}
+            for section, values in own.items():
+                changes[section] = changes.get(section, {}) | values
+            points.append(Point(group, name, about["variant"], about["methods"], changes))
+    return points
 
 
 def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -> pd.DataFrame:
@@ -37,20 +60,20 @@ def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -
     whose machines share the folder `runs`.
 
     Returns:
-        A row a probe: group, point, draw, n_labels, correct, n_test, accuracy, minutes (of
-        pre-training), key, device, precision, torch.
+        A row a classifier: group, point, method, draw, n_labels, correct, n_test, accuracy, minutes (of
+        pre-training), key, device, precision, torch, data.
 
     Raises:
         UserError: some points failed; says which and why.
     """
-    points = list(grid().itertuples(index=False))
-    done = Parallel()(delayed(_point)(profile, point.change, progress) for point in points)
+    points = grid()
+    done = Parallel()(delayed(_point)(profile, point, progress) for point in points)
     tables, failed = [], []
     for point, found in zip(points, done, strict=True):
         if isinstance(found, str):
-            failed.append(f"{point.point}: {found}")
+            failed.append(f"{point.name}: {found}")
         else:
-            tables.append(pd.DataFrame(found).assign(group=point.group, point=point.point))
+            tables.append(pd.DataFrame(found).assign(group=point.group, point=point.name))
     if tables:
         _write(pd.concat(tables), results_file(profile))
     if failed:
@@ -60,24 +83,23 @@ def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -
 
 def results_file(profile: str) -> Path:
     """Where the results of a profile go: beside the report for the full one."""
-    return RESULTS if profile == "full" else files.RUNS / profile / VARIANT / "ablations.csv"
+    return RESULTS if profile == "full" else files.RUNS / profile / SMALL / "ablations.csv"
 
 
 def numbers(table: pd.DataFrame) -> dict[str, float]:
-    """Mean accuracies by point, for prose: letters, digits and underscores of its name."""
-    means = table.groupby("point").accuracy.mean()
+    """Mean accuracies of probes by point, for prose: letters, digits and underscores of its name."""
+    means = table[table.method == "probe"].groupby("point").accuracy.mean()
     return {
         "ablation_" + "".join(c if c.isalnum() else "_" for c in k): v for k, v in means.items()
     }
 
 
-def _point(profile: str, change: dict, progress: Callable[[str], None]) -> list[dict] | str:
+def _point(profile: str, point: Point, progress: Callable[[str], None]) -> list[dict] | str:
     """The rows of one point, or what went wrong."""
     try:
-        variant = VARIANT if profile == "full" else SOURCE  # other profiles are small as they are
-        study = Study(profile, variant, {"pretrain": change})
-        study.make([run.job for run in runs(study)], progress)
-        return [_row(study, run) for run in runs(study)]
+        study = point.study(profile)
+        study.make([run.job for run in point.runs(study)], progress)
+        return [_row(study, run) for run in point.runs(study)]
     except UserError as error:
         return str(error)
 
@@ -85,20 +107,21 @@ def _point(profile: str, change: dict, progress: Callable[[str], None]) -> list[
 def _row(study: Study, run: Run) -> dict:
     with np.load(run.job.file("result.npz")) as found:
         correct, n_test = found["correct"].item(), found["n_test"].item()
-    encoder = run.job.reads["encoder"]
+    encoder = run.job.reads.get("encoder")
     return {
+        "method": run.method.key,
         "draw": run.draw,
         "n_labels": run.n_labels,
         "correct": correct,
         "n_test": n_test,
         "accuracy": correct / n_test,
-        "minutes": round(encoder.about()["seconds"] / 60, 2),
+        "minutes": round(encoder.about()["seconds"] / 60, 2) if encoder else 0.0,
         "key": run.job.key,
-        **study.machine,
+        **{name: study.environment[name] for name in ("device", "precision", "torch", "data")},
     }
 
 
 def _write(table: pd.DataFrame, file: Path) -> None:
-    first = ["group", "point"]
+    first = ["group", "point", "method"]
     with files.write_atomically(file) as temporary:
         table[first + [name for name in table if name not in first]].to_csv(temporary, index=False)

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 from simclr import data, hardware, ranks
+from simclr.model import Encoder
 from simclr.weights import load_encoder, save_network
 
 ENCODER, HISTORY = "encoder.safetensors", "history.csv"
+KEPT = "encoder-{}.safetensors"  # after an epoch
 
 
 def encode(job, progress: Callable[[str], None]) -> None:
@@ -22,9 +24,14 @@ def encode(job, progress: Callable[[str], None]) -> None:
     start = None
     if "start" in job.reads:
         start = load_encoder(job.reads["start"].file(ENCODER))
+
+    def keep(epoch: int, encoder: Encoder) -> None:
+        if epoch in inputs["kept"] and ranks.rank() == 0:
+            save_network(job.folder / KEPT.format(epoch), encoder)
+
     train = pkgutil.resolve_name(inputs["train"])
     encoder, history = train(
-        images, validation, params, inputs["seed"], dtype, checkpoint, progress, start
+        images, validation, params, inputs["seed"], dtype, checkpoint, progress, start, keep
     )
     if ranks.rank() == 0:
         history.to_csv(job.folder / HISTORY, index=False)

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from simclr import data
+from simclr import data, files
 from simclr.errors import UserError
 from simclr.experiment import named, statistics
 from simclr.experiment.cache import Job
@@ -61,7 +61,7 @@ class Findings:
                     "draw": run.draw,
                     "n_labels": run.n_labels,
                     **counted,
-                    "params_hash": self.study.params[run.method.params].hash,
+                    "params_hash": files.digest(self.study.merged(run.method.params)),
                 }
             )
         table = pd.DataFrame(rows).astype({"pretrain_seed": "Int64"})

@@ -14,7 +14,7 @@ from joblib import Parallel, cpu_count, delayed
 from simclr.errors import UserError
 from simclr.experiment import cache
 
-ON_A_GPU = 8  # processes; more wait for each other
+ON_A_GPU = 12  # processes; more wait for each other
 
 
 def side_by_side(

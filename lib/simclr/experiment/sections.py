@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simclr import files
 from simclr.fetch import DATASETS
+from simclr.networks import NETWORKS
 
 Count = Annotated[int, Field(ge=1, le=10_000)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
@@ -32,7 +33,7 @@ class Common(Section):
     data_dir: str
     balanced: bool
     draws: Annotated[list[Annotated[int, Field(ge=0, le=9999)]], Field(min_length=1)]
-    n_labels: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(min_length=1)]
+    n_labels: Annotated[list[Annotated[int, Field(ge=2, le=40_000)]], Field(min_length=1)]
     test_images: Annotated[int, Field(ge=100, le=10_000)]
     curve_test_images: Annotated[int, Field(ge=100, le=10_000)]
     probe_l2: Annotated[float, Field(gt=0, le=1000)]
@@ -95,6 +96,13 @@ class PretrainingViews(AllViews):
         return self
 
 
+class BetterViews(PretrainingViews):
+    """Other views, for which other batches do."""
+
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2, le=16_384)]
+
+
 class Training(Augmentation):
     """What the stages share that train a classifier."""
 
@@ -127,6 +135,7 @@ class Schedule(Section):
 
 
 class Pretrain(Schedule, PretrainingViews):
+    network: Literal[*NETWORKS]
     unlabelled_images: Annotated[int, Field(ge=4, le=49_900)]
     validation_images: Annotated[int, Field(ge=4, le=10_000)]
     batch_size: Annotated[int, Field(ge=2, le=16_384)]
@@ -155,6 +164,12 @@ class Finetune(Training):
     encoder_learning_rate: Annotated[float, Field(ge=0, le=1)]
     head_learning_rate: Rate
     update_norm: bool
+
+
+class Gentle(Section):
+    """How far fine-tuning moves a good encoder."""
+
+    encoder_learning_rate: Annotated[float, Field(ge=0, le=1)]
 
 
 class Spreading(Section):

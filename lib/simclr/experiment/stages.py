@@ -18,12 +18,14 @@ class Encoder:
         function: "module:name", see `pretrain.pretrained`.
         sections: of its parameters, the later over the earlier.
         start: the key of the encoder that it goes on from, if any.
+        kept: epochs after which the encoder is kept, too, to show how it learns.
     """
 
     key: str
     function: str
     sections: tuple[str, ...]
     start: str = ""
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Method:
         stage: the stage that measures it.
         function: "module:name" of its training function, see `draws.measure`.
         encoder: the key of the encoder it starts from, if any.
-        section: of its parameters, where that is not its stage's.
+        sections: of its parameters, the later over the earlier; none for its stage's.
         steps: the parameter that says how many optimiser steps it takes, if any.
         pool: whether it gets the unlabelled images and the graph of their neighbours.
         chosen: whether the labelled images are chosen by the encoder; else they are drawn.
@@ -53,7 +55,7 @@ class Method:
     stage: str
     function: str
     encoder: str = ""
-    section: str = ""
+    sections: tuple[str, ...] = ()
     steps: str = ""
     pool: bool = False
     chosen: bool = False
@@ -61,9 +63,9 @@ class Method:
     overview: bool = True
 
     @property
-    def params(self) -> str:
-        """The section of its parameters."""
-        return self.section or self.stage
+    def params(self) -> tuple[str, ...]:
+        """The sections of its parameters."""
+        return self.sections or (self.stage,)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Stage:
 _SIMCLR = "simclr.pretrain:pretrained"
 _ENCODERS = (
     Encoder("untrained", "simclr.pretrain:untrained", ("pretrain",)),
-    Encoder("pretrained", _SIMCLR, ("pretrain",)),
+    Encoder("pretrained", _SIMCLR, ("pretrain",), kept=(1, 2, 5)),
     Encoder("views", _SIMCLR, ("pretrain", "views")),
     Encoder("neighbours", _SIMCLR, ("pretrain", "views", "neighbours"), start="views"),
 )
@@ -136,13 +138,13 @@ _METHODS = (
            "#157AA3", "selftrain", _PROBE, "neighbours", overview=False),
     Method("finetune_neighbours", "Fine-tuning, better encoder",
            "fine-tuning of the better encoder", "#7526C4", "selftrain", _FINETUNE, "neighbours",
-           section="finetune", steps="steps", overview=False, curve=False),
+           sections=("finetune", "gentle"), steps="steps", overview=False, curve=False),
     Method("spread_neighbours", "Spreading, better encoder",
            "label spreading on the better encoder", "#0B4F9E", "selftrain", _SPREAD, "neighbours",
            pool=True, overview=False),
     Method("spread_strict", "Spreading, published constants",
            "label spreading with published constants", "#1E6B1E", "selftrain", _SPREAD, "pretrained",
-           section="strict", pool=True, curve=False, overview=False),
+           sections=("strict",), pool=True, curve=False, overview=False),
     Method("selftrain", "Self-training", "self-training", "#B3261E",
            "selftrain", _SELFTRAIN, "neighbours", steps="steps", pool=True, curve=False),
     Method("spread_chosen", "Spreading, chosen labels", "label spreading from chosen labels",
@@ -159,8 +161,9 @@ SECTIONS = (
     {"common": sections.Common}
     | {stage.name: stage.params for stage in _STAGES}
     | {
-        "views": sections.PretrainingViews,
+        "views": sections.BetterViews,
         "neighbours": sections.Neighbours,
+        "gentle": sections.Gentle,
         "strict": sections.Teaching,
         "own": sections.Own,
     }

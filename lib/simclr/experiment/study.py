@@ -1,7 +1,7 @@
 """A study: one profile, variant and set of changes; what it trains, and the results of that."""
 
 import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -123,20 +123,25 @@ class Study:
 
     def seeds(self, encoder: str) -> list[int]:
         """The pre-training seeds of an encoder; none for no encoder."""
-        return self._encoder_params(encoder)["seeds"] if encoder else []
+        return self.merged(ENCODERS[encoder].sections)["seeds"] if encoder else []
 
-    def _encoder_params(self, encoder: str) -> dict:
-        sections = [self.params[name] for name in ENCODERS[encoder].sections]
-        return {k: v for each in sections for k, v in each.model_dump(mode="json").items()}
+    def merged(self, names: Sequence[str]) -> dict:
+        """The parameters of some sections, the later over the earlier."""
+        values = {}
+        for name in names:
+            values |= self.params[name].model_dump(mode="json")
+        return values
 
     def encoder(self, key: str, seed: int) -> cache.Job:
         """The job that makes one of `stages.ENCODERS`."""
-        made, values = ENCODERS[key], self._encoder_params(key)
+        made, values = ENCODERS[key], self.merged(ENCODERS[key].sections)
         values.pop("seeds")
+        kept = [epoch for epoch in made.kept if epoch < values["epochs"]]
         return cache.Job(
             kind=key,
             function="simclr.experiment.encode:encode",
-            inputs={"train": made.function, "seed": seed, "params": values, **self.environment},
+            inputs={"train": made.function, "seed": seed, "params": values, "kept": kept}
+            | self.environment,
             uses=(made.function,),
             reads={"start": self.encoder(made.start, seed)} if made.start else {},
             data=self.data,
@@ -149,8 +154,7 @@ class Study:
         first = draw == self._draws(method)[0] and seed in (None, *self.seeds(method.encoder)[:1])
         inputs = self.environment | {
             "method": method.function,
-            "params": self.params[method.params].model_dump(mode="json")
-            | {"probe_l2": common.probe_l2},
+            "params": self.merged(method.params) | {"probe_l2": common.probe_l2},
             "number": self.dataset.number,
             "n_labels": n_labels,
             "draw": draw,
@@ -190,7 +194,7 @@ class Study:
         )
 
     def map(self) -> cache.Job:
-        """The job that lays test images on a plane, before and after pre-training."""
+        """The job that lays test images on a plane, before, during and after pre-training."""
         environment = self.environment
         inputs = {name: environment[name] for name in ("device", "precision", "torch", "data")}
         names, seed = {"before": "untrained", "after": "pretrained"}, self.seeds("pretrained")[0]

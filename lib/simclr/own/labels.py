@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import KMeans
 
 from simclr import files
 from simclr.errors import UserError
@@ -35,35 +34,6 @@ class Labels:
     classes: list[str]
     empty: int
     notes: list[str]
-
-
-def choose(
-    components: np.ndarray, cosines: np.ndarray, many: int, labelled: np.ndarray, seed: int
-) -> np.ndarray:
-    """The most typical images of the largest clusters without a labelled one (TypiClust).
-
-    There are as many clusters as labels in the end; with none labelled yet this is `choose.typical`.
-
-    Args:
-        components: (n, D) of the features, which are clustered by k-means.
-        cosines: (n, k) to the nearest neighbours; their mean says how typical an image is.
-        many: how many images to choose.
-        labelled: rows that are labelled already.
-        seed: of k-means.
-
-    Returns:
-        Rows (many,), those of the largest clusters first.
-    """
-    n = min(many + len(labelled), len(components))
-    clusters = KMeans(n, n_init=1, max_iter=50, random_state=seed).fit(components).labels_
-    density, sizes = cosines.mean(1), np.bincount(clusters, minlength=n)
-    sizes[clusters[labelled]] = 0  # somebody has looked there
-    found = []
-    for cluster in np.argsort(-sizes, kind="stable")[:many]:
-        mine = np.setdiff1d(np.flatnonzero(clusters == cluster), labelled)
-        if len(mine):
-            found.append(mine[density[mine].argmax()])
-    return np.array(found, int)
 
 
 def read(file: Path, places: Mapping[str, int], known: list[str]) -> Labels:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simclr import files
+from simclr.choose import typical
 from simclr.errors import UserError
 from simclr.experiment import cache, provenance
 from simclr.experiment.sections import AllViews
@@ -155,8 +156,8 @@ class Project:
         if there and not more:
             return table
         looked = np.flatnonzero(np.isin(graph["rows"], rows))
-        found = labels.choose(
-            graph["components"], graph["cosines"], more or many, looked, self.params.seed
+        found = typical(
+            graph["components"], graph["cosines"], more or many, self.params.seed, looked
         )
         names = [self.collection.names[row] for row in graph["rows"][found]]
         new = pd.DataFrame({"file": names, "label": ""})
