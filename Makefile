@@ -96,7 +96,7 @@ $(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.yaml params/var
 		$(shell find lib/simclr -name '*.py' -o -name '*.mplstyle') | $(INSTALLED)
 	$(if $(filter-out 1,$(NPROC)),$(PY) -m simclr encode $(call stage_of,$*) --processes $(NPROC) $(ARGS))
 	$(PY) -m simclr run $(call stage_of,$*) $(ARGS)
-$(R)/03_probe.ipynb $(R)/06_selftrain.ipynb: $(wildcard reports/ablations.csv)
+$(R)/03_probe.ipynb $(R)/06_selftrain.ipynb $(R)/07_comparison.ipynb: $(wildcard reports/ablations.csv params/*.csv)
 
 report: plan html pdf ## print the plan, execute what needs it and export HTML and PDF
 	@echo "The report is up to date: $(REPORT)/report.html and $(REPORT)/report.pdf"

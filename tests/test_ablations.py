@@ -22,7 +22,7 @@ def test_every_point_has_a_name_of_its_own_and_changes_what_there_is():
         runs = point.runs(point.study("full"))
         assert {run.method.key for run in runs} == set(point.methods)
         assert {run.n_labels for run in runs} == {max(run.n_labels for run in runs)}
-    table = pd.DataFrame({"point": names, "method": "probe", "accuracy": 0.5})
+    table = pd.DataFrame({"group": "one", "point": names, "method": "probe", "accuracy": 0.5})
     assert len(ablations.numbers(table)) == len(grid)
 
 
@@ -56,6 +56,17 @@ def test_a_dask_cluster_may_share_the_points(tmp_path, monkeypatch):
         with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
             found = ablations.measure("smoke")
     assert list(found.point.unique()) == ["shear 0", "shear 1"]
+
+
+def test_the_committed_results_are_summed_up():
+    found = pd.read_csv(ablations.RESULTS)
+    numbers = ablations.numbers(found)
+    rows = found[(found.point == "40,000 labels") & (found.method == "selftrain")]
+    assert numbers["ablation_40_000_labels_selftrain"] == rows.accuracy.mean()
+    networks = ablations.networks(found)
+    assert networks.parameters[0] == 1_672_544
+    assert networks["mean"][0] == pytest.approx(100 * numbers["ablation_rotation__crop_and_blur"])
+    assert set(ablations.summary(found, "labels").n_labels) == {10, 100, 1000, 10_000, 40_000}
 
 
 def test_the_committed_results_are_those_of_this_code_and_grid():

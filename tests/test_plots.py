@@ -84,7 +84,7 @@ def classes(methods) -> pd.DataFrame:
 # What each function is called with: a usual input and the smallest ones that a smoke run gives.
 VIEWS = noise(8, 28, 28), {"crop and resize": noise(8, 28, 28)}, noise(8, 2, 28, 28)
 PAIRS = noise(2, 3, 28, 28)
-POINTS = noise(300, 2), noise(300, 2), np.arange(300) % 10
+POINTS = {epoch: noise(300, 2) for epoch in (0, 1, 2, 5, 20)}, np.arange(300) % 10
 
 
 def ablated() -> pd.DataFrame:
@@ -112,6 +112,7 @@ CASES = {
         (summary(1, sizes=[10]), list(FINAL)),
         (summary(methods=["probe"]), list(FINAL)),
         (summary(sizes=range(10, 501, 10)), ["baseline"]),
+        (summary(sizes=[10, 1000, 40_000]), list(FINAL)),
     ],
     curves.gains: [(over_labels(10),), (over_labels(1),), (over_labels(10, sizes=[20]),)],
     curves.training_history: [
@@ -126,7 +127,7 @@ CASES = {
         (dict.fromkeys(FINAL, np.diag(np.arange(10.0))),),
         ({"probe": np.zeros((10, 10))},),
     ],
-    charts.embedding_map: [POINTS, (noise(2, 2), noise(2, 2), np.array([0, 9]))],
+    charts.embedding_maps: [POINTS, ({0: noise(2, 2), 20: noise(2, 2)}, np.array([0, 9]))],
     charts.method_dots: [(results(), summary(10, [100])), (results(1), summary(1, [100]))],
     charts.ablations: [(ablated(), "probe"), (ablated()[:1], "probe")],
     charts.paired_differences: [(pairs(10),), (pairs(1),)],

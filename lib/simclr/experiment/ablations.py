@@ -6,14 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from joblib import Parallel, delayed
+from torch.utils.flop_counter import FlopCounterMode
 
 from simclr import files
 from simclr.errors import UserError
+from simclr.experiment import statistics
 from simclr.experiment.params import SOURCE
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Run, Study
+from simclr.model import Encoder
+from simclr.networks import NETWORKS
 
 SMALL = "ablations"  # the variant with the small pre-training
 GRID = files.PARAMS / "ablations.yaml"
@@ -87,11 +92,48 @@ def results_file(profile: str) -> Path:
 
 
 def numbers(table: pd.DataFrame) -> dict[str, float]:
-    """Mean accuracies of probes by point, for prose: letters, digits and underscores of its name."""
-    means = table[table.method == "probe"].groupby("point").accuracy.mean()
-    return {
-        "ablation_" + "".join(c if c.isalnum() else "_" for c in k): v for k, v in means.items()
-    }
+    """Mean accuracies by point, for prose: letters, digits and underscores of its name.
+
+    Where a group measures several methods the name ends with the method's.
+    """
+    found = {}
+    for (group, point, method), rows in table.groupby(["group", "point", "method"]):
+        name = "".join(c if c.isalnum() else "_" for c in point)
+        alone = table.method[table.group == group].nunique() == 1
+        found[f"ablation_{name}" if alone else f"ablation_{name}_{method}"] = rows.accuracy.mean()
+    return found
+
+
+def summary(table: pd.DataFrame, group: str) -> pd.DataFrame:
+    """The `statistics.summary` of a group."""
+    return statistics.summary(table[table.group == group].assign(pretrain_seed=np.nan))
+
+
+def networks(table: pd.DataFrame) -> pd.DataFrame:
+    """What each network costs and brings: a row a network, the source's first.
+
+    Returns:
+        network, convolutions (as in `NETWORKS`), parameters, multiply-adds (millions, of one image
+        forward), mean and worst (accuracy in percent).
+    """
+    rows, points = [], grid()
+    for point in (points[0], *(point for point in points if point.group == "network")):
+        key = point.changes.get("pretrain", {}).get("network", SOURCE)
+        encoder = Encoder(network=key).eval()
+        with FlopCounterMode(display=False) as counter:
+            encoder(torch.zeros(1, 1, 28, 28))
+        accuracy = 100 * table.accuracy[table.point == point.name]
+        row = (
+            "the source's" if key == SOURCE else point.name,
+            NETWORKS[key],
+            sum(part.numel() for part in encoder.parameters()),
+            counter.get_total_flops() / 2e6,
+            accuracy.mean(),
+            accuracy.min(),
+        )
+        rows.append(row)
+    names = ["network", "convolutions", "parameters", "multiply-adds", "mean", "worst"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def _point(profile: str, point: Point, progress: Callable[[str], None]) -> list[dict] | str:

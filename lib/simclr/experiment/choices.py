@@ -15,7 +15,7 @@ def table() -> pd.DataFrame:
     """Mean validation accuracies in percent: method, rate, steps, then a column a number of labels."""
     tried = pd.read_csv(FILE)
     tried["method"] = tried.method.map(lambda key: METHODS[key].name)
-    tried["rate"] = tried.learning_rate.map("{:g}".format)
+    tried["rate"] = tried.learning_rate.map(lambda rate: f"{rate:.5f}".rstrip("0"))
     return _means(tried, ["method", "rate", "steps"])
 
 

@@ -112,9 +112,17 @@ class Findings:
 
     @cached_property
     def map(self) -> dict[str, np.ndarray]:
-        """What `embed.embed` wrote: maps and shares of neighbours, before and after."""
+        """What `embed.embed` wrote: maps and shares of neighbours, before, during and after."""
         with np.load(_done(self.study, self.study.map()).file("map.npz")) as found:
             return dict(found)
+
+    @cached_property
+    def maps(self) -> dict[int, np.ndarray]:
+        """The maps by the epoch of pre-training after which they were made, 0 for random weights."""
+        epochs = {"before": 0, "after": self.study.params["pretrain"].epochs}
+        names = [name for name in self.map if not name.endswith("_neighbours")]
+        found = {epochs[name] if name in epochs else int(name): self.map[name] for name in names}
+        return dict(sorted(found.items()))
 
     @cached_property
     def truth(self) -> np.ndarray:

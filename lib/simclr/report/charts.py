@@ -53,19 +53,18 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
 
 
 @style.styled
-def embedding_map(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Figure:
-    """Two maps (N, 2) of the same images, a colour a class, the digit at the median of its class."""
-    fig, axes = style.panels(2.9, columns=2)
-    titles = ("Before pre-training (random weights)", "After pre-training")
-    look = {"fontsize": 11, "weight": "bold", "ha": "center", "va": "center"}
+def embedding_maps(maps: Mapping[int, np.ndarray], labels: np.ndarray) -> Figure:
+    """Maps (N, 2) of the same images by epoch, a colour a class, the digit at the median of its class."""
+    fig, axes = style.panels(2 if len(maps) > 2 else 2.9, columns=len(maps), squeeze=False)
+    look = {"fontsize": 9, "weight": "bold", "ha": "center", "va": "center"}
     look["path_effects"] = [withStroke(linewidth=2.5, foreground="white")]  # readable on the dots
-    for ax, points, title in zip(axes, (before, after), titles, strict=True):
+    for ax, (epoch, points) in zip(axes[0], maps.items(), strict=True):
         for digit in np.unique(labels):
             mine, c = points[labels == digit], DIGITS[digit]
-            ax.scatter(*mine.T, s=3, color=c, alpha=0.6, linewidths=0, rasterized=True)
+            ax.scatter(*mine.T, s=2, color=c, alpha=0.6, linewidths=0, rasterized=True)
             look["color"] = np.multiply(to_rgb(c), 0.75)  # darker than the dots
             ax.text(*np.median(mine, axis=0), str(digit), **look)
-        ax.set(title=title, xticks=[], yticks=[])
+        ax.set(title=f"Epoch {epoch}" if epoch else "Random weights", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     return fig
 

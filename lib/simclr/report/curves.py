@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from simclr.report import style
 
@@ -30,7 +31,7 @@ def learning_curve(
     summary = summary[summary.method.isin(methods)].sort_values("n_labels")
     methods = style.in_order(summary.method)
     rows = 2 if len(methods) > 2 and summary.sd.notna().any() else 1
-    fig, axes = style.panels(2.1 + 0.9 * rows, rows, height_ratios=(2.6, 1)[:rows])
+    fig, axes = style.panels(2.0 + 0.7 * rows, rows, height_ratios=(2.8, 1)[:rows])
     ax, *below = np.atleast_1d(axes)
     for method in methods:
         of = summary[summary.method == method]
@@ -82,8 +83,12 @@ def _label_counts(axes: Axes | np.ndarray, n_labels: pd.Series) -> None:
     """Mark the sizes of the label sets on the x axes."""
     for ax in np.atleast_1d(axes):
         style.whole_numbers(ax, "Labelled images")
+        if n_labels.max() > 100 * n_labels.min():
+            ax.set(xscale="log", xlim=(0.8 * n_labels.min(), 1.25 * n_labels.max()))
+            ax.xaxis.set_minor_locator(NullLocator())
         if n_labels.nunique() <= 12:  # else Matplotlib's own choice
-            ax.set_xticks(sorted(n_labels.unique()))
+            counts = sorted(n_labels.unique())
+            ax.set_xticks(counts, [f"{count:,}" for count in counts])
 
 
 @style.styled

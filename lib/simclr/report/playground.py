@@ -24,13 +24,12 @@ IMAGES = 600  # of the map, which a reader may look at
 
 
 def content(findings: Findings) -> str:
-    """JSON for assets/report.js: classifiers, and images with label, place on the map and answers."""
-    many = min(IMAGES, len(findings.map["after"]))
+    """JSON for assets/report.js: classifiers, and images with label, places on the maps and answers."""
+    many = min(IMAGES, len(findings.maps[0]))
     runs = [run for run in findings.runs if run.job.inputs["keep_classifier"]]
     files = {run.method.key: run.job.file("classifier.safetensors") for run in runs}
     shown = [method for method in METHODS if method in files]
     images = data.images(findings.study.data, "test")[:many]
-    ends = findings.map["after"].min(0), np.ptp(findings.map["after"], axis=0)
     return json.dumps(
         {
             "methods": [
@@ -45,12 +44,16 @@ def content(findings: Findings) -> str:
             "images": packed(images.numpy().tobytes()),
             "digits": [to_hex(colour) for colour in charts.DIGITS],
             "labels": "".join(map(str, findings.truth[:many])),
-            "map": np.round(999 * (findings.map["after"][:many] - ends[0]) / ends[1])
-            .astype(int)
-            .tolist(),
+            "maps": [[epoch, _places(points)[:many]] for epoch, points in findings.maps.items()],
         },
         separators=(",", ":"),
     )
+
+
+def _places(points: np.ndarray) -> list[list[int]]:
+    """The points (N, 2) of a map in whole numbers from 0 to 999."""
+    low, size = points.min(0), np.ptp(points, axis=0)
+    return np.round(999 * (points - low) / size).astype(int).tolist()
 
 
 def quantised(classifier: Classifier) -> bytes:

@@ -167,14 +167,14 @@ function drawingPad(show) {
 }
 
 // The test images on the map of the report, by mouse, tap, keys or buttons; calls choose(i).
-function imageMap({ map: places, digits, labels, methods }, choose) {
+function imageMap({ maps, digits, labels, methods }, choose) {
   const map = element('canvas', { width: 1200, height: 760, className: 'map', tabIndex: 0 });
   map.setAttribute('role', 'img');
-  map.ariaLabel = 'Map of test images after pre-training; the arrow keys go from one to the next';
+  map.ariaLabel = 'Map of test images; the arrow keys go from one to the next';
   const which = element('select', {}, element('option', { value: -1 }, 'all images'),
     ...methods.map(({ name }, k) => element('option', { value: k }, `errors of ${name}`)));
-  const spots = places.map(([x, y]) => [20 + 1160 * x / 999, 20 + 720 * (1 - y / 999)]);
-  let shown = [], chosen = null;
+  const epoch = element('input', { type: 'range', max: maps.length - 1, value: maps.length - 1 }), after = element('span');
+  let spots = [], shown = [], chosen = null;
 
   function go(i) {
     chosen = i;
@@ -193,6 +193,12 @@ function imageMap({ map: places, digits, labels, methods }, choose) {
     shown = [...Array(labels.length).keys()].filter((i) => k < 0 || methods[k].answers[i] !== labels[i]);
     go(null);
   };
+  epoch.oninput = () => {
+    const [number, places] = maps[epoch.value];
+    after.textContent = number ? `epoch ${number}` : 'random weights';
+    spots = places.map(([x, y]) => [20 + 1160 * x / 999, 20 + 720 * (1 - y / 999)]);
+    go(chosen);
+  };
   const step = (by) => shown.length && go(shown[(Math.max(shown.indexOf(chosen), by < 0 ? 0 : -1) + by + shown.length) % shown.length]);
   map.onclick = map.onpointermove = (event) => {
     if (event.type === 'pointermove' && event.pointerType !== 'mouse') return;
@@ -206,8 +212,10 @@ function imageMap({ map: places, digits, labels, methods }, choose) {
     if (by) { event.preventDefault(); step(by); }
   };
   const button = (textContent, by) => element('button', { type: 'button', textContent, onclick: () => step(by) });
+  epoch.oninput();
   which.onchange();
-  return [element('div', { className: 'choice' }, element('label', {}, 'Show ', which), button('Previous', -1), button('Next', 1)), map];
+  return [element('div', { className: 'choice' }, element('label', {}, 'Show ', which), button('Previous', -1), button('Next', 1),
+    element('label', {}, 'Pre-training: ', epoch, after)), map];
 }
 
 async function playground(place, data) {
