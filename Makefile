@@ -96,7 +96,8 @@ $(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.yaml params/var
 		$(shell find lib/simclr -name '*.py' -o -name '*.mplstyle') | $(INSTALLED)
 	$(if $(filter-out 1,$(NPROC)),$(PY) -m simclr encode $(call stage_of,$*) --processes $(NPROC) $(ARGS))
 	$(PY) -m simclr run $(call stage_of,$*) $(ARGS)
-$(R)/03_probe.ipynb $(R)/06_selftrain.ipynb $(R)/07_comparison.ipynb: $(wildcard reports/ablations.csv params/*.csv)
+$(R)/03_probe.ipynb $(R)/06_selftrain.ipynb $(R)/07_comparison.ipynb: $(wildcard reports/ablations.csv)
+$(R)/07_comparison.ipynb: $(wildcard params/*.csv)
 
 report: plan html pdf ## print the plan, execute what needs it and export HTML and PDF
 	@echo "The report is up to date: $(REPORT)/report.html and $(REPORT)/report.pdf"
@@ -106,8 +107,8 @@ pdf: $(REPORT)/report.pdf ## the report as PDF
 $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) notebooks/references.bib \
 		$(wildcard lib/simclr/report/assets/*) $(if $(wildcard $(REPORT)/results.csv),,always)
 	$(PY) -m simclr export $* $(ARGS)
-ablations: $(INSTALLED) ## measure what each choice of pre-training is worth: reports/ablations.csv
-	$(PY) -m simclr ablations --profile $(PROFILE)
+ablations: $(INSTALLED) ## measure the grid of params/ablations.yaml: reports/ablations.csv (twelve hours of two cores)
+	$(if $(filter full,$(PROFILE)),,$(error make ablations has the profile full only))$(PY) -m simclr ablations
 bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benchmarks/results/ (half an hour)
 	$(PY) -m uv pip install --quiet --target .venv/bench --no-deps -r benchmarks/requirements.txt
 	$(PY) benchmarks/bench.py

@@ -16,8 +16,9 @@ from torture import Place
 from simclr import files
 from simclr.experiment.cache import ABOUT, UNCHANGED
 
-# What the profile smoke leaves out: pre-training with every kind of view.
+# What the profile smoke leaves out: pre-training with every kind of view, and other networks.
 EVERY_VIEW = "pretrain: {flip: true, brightness: 0.4, erase: 0.4, shear: 0.2}\n"
+NETWORK = "pretrain: {{network: {}}}\n"
 
 
 def trained(place: Place) -> dict[str, dict]:
@@ -25,6 +26,9 @@ def trained(place: Place) -> dict[str, dict]:
     (place.folder / "params/variants/every_view.yaml").write_text(EVERY_VIEW)
     place.finish()
     place.finish("pretrain", "--variant", "every_view")
+    for network in ("residual", "strided"):
+        (place.folder / f"params/variants/{network}.yaml").write_text(NETWORK.format(network))
+        place.finish("pretrain", "--variant", network)
     contents: dict[Path, dict] = {}
     for name, digest in place.results().items():
         file = place.cache / name

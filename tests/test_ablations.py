@@ -6,6 +6,7 @@ from unittest import mock
 import joblib
 import pandas as pd
 import pytest
+import yaml
 from distributed import Client, LocalCluster
 
 from simclr import files
@@ -24,6 +25,34 @@ def test_every_point_has_a_name_of_its_own_and_changes_what_there_is():
         assert {run.n_labels for run in runs} == {max(run.n_labels for run in runs)}
     table = pd.DataFrame({"group": "one", "point": names, "method": "probe", "accuracy": 0.5})
     assert len(ablations.numbers(table)) == len(grid)
+
+
+GROUP = {"variant": "source", "methods": ["probe"], "points": {"all": {}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"views": GROUP | {"methods": ["prob"]}},
+            r"views\.methods\.0: Input should be 'baseline'",
+        ),
+        ({"views": GROUP | {"change": {}}}, r"views\.change: Extra inputs are not permitted"),
+        ({"views": {"points": {}}}, r"views\.variant: Field required"),
+        (
+            {"views": GROUP | {"points": {"all": {"pretrain": 5}}}},
+            r"views\.points\.all\.pretrain: ",
+        ),
+        ({"views": GROUP, "training": GROUP}, r"training: two points are called 'all'"),
+        ([1], r"must hold sections"),
+    ],
+)
+def test_a_mistake_in_the_grid_is_one_line(content, message, tmp_path):
+    file = tmp_path / "ablations.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    with pytest.raises(UserError, match=message) as caught:
+        ablations.grid(file)
+    assert "\n" not in str(caught.value) and "ablations.yaml" in str(caught.value)
 
 
 def probes(name: str, **change) -> ablations.Point:

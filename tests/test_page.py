@@ -121,13 +121,20 @@ DRAWN = """
   pad.onpointerup();
   const drawn = [...document.querySelectorAll('.answer strong')].map((e) => e.textContent[0]);
   document.querySelector('.map').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
-  found({ drawn, about: document.querySelector('.about').textContent });"""
+  const epoch = document.querySelector('.choice input');
+  const pixels = () => document.querySelector('.map').toDataURL();
+  const last = pixels();
+  epoch.value = 0;
+  epoch.dispatchEvent(new Event('input'));
+  const about = document.querySelector('.about').textContent;
+  found({ drawn, about, epoch: epoch.ariaValueText, moved: pixels() !== last });"""
 
 
-def test_a_drawn_seven_is_seen_and_the_arrow_keys_choose_an_image(tmp_path):
+def test_a_drawn_seven_is_seen_the_arrow_keys_choose_an_image_and_the_map_goes_back(tmp_path):
     found = asked(REPORT, DRAWN, tmp_path)
     assert found["drawn"][-1] == "7", found  # says the best of them
     assert re.fullmatch(r"Test image 0, labelled \d", found["about"])
+    assert found["epoch"] == "random weights" and found["moved"]
 
 
 def test_the_html_report_stays_small():

@@ -180,3 +180,19 @@ def test_mistakes_are_one_line(arguments: list[str], says: str, capsys):
 def test_the_verdict_follows_interval_and_band(low, high, better, verdict):
     here = Estimate(0.91, low, high, 0.5)
     assert claims.Claim("", "", here, (0.90, 0.92), "", "", better).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"views": {"epochs": 1}}, "pretrain, views together: warmup_epochs: 1.0 with epochs: 1;"),
+        (
+            {"views": {"batch_size": 16_000}},
+            "pretrain, views together: batch_size: 16000 with only",
+        ),
+    ],
+)
+def test_sections_that_do_not_go_together_are_one_line(changes, message):
+    with pytest.raises(UserError) as caught:
+        Study("full", changes=changes)
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ import torch
 
 from simclr.errors import UserError
 from simclr.model import Classifier, Encoder
+from simclr.networks import NETWORKS
 from simclr.weights import load_classifier, load_encoder, save_network
 
 
@@ -43,3 +44,14 @@ def test_weights_that_are_none_of_this_network(tmp_path, network, size):
     file.unlink()
     with pytest.raises(UserError, match=r"no such file; `make report` builds it"):
         load_classifier(str(file))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_file_knows_its_network_and_training_goes_on_from_it(network, tmp_path):
+    encoder = Encoder(network=network).eval()
+    save_network(tmp_path / "e.safetensors", encoder)
+    read, images = load_encoder(tmp_path / "e.safetensors"), torch.rand(2, 1, 28, 28)
+    torch.testing.assert_close(read(images), encoder(images))
+    further = Encoder(0.1, 0.3, read.network)
+    further.load_state_dict(read.state_dict())
+    assert further(images).shape == (2, 512)

@@ -2,7 +2,7 @@
 
 python -m simclr run STAGE | export html|pdf | train | plan | data | verify  --profile P --variant V
 python -m simclr encode STAGE --processes N  --profile P --variant V
-python -m simclr ablations --profile P
+python -m simclr ablations
 python -m simclr choose --labels N --more N | label | classify  --images FOLDER --profile P --variant V
 """
 
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         elif args.command == "data":
             describe_data(study)
         elif args.command == "ablations":
-            measure_ablations(args.profile)
+            measure_ablations()
         elif args.command in OWN:
             own(study, args)
         else:
@@ -115,13 +115,13 @@ def encode(study: Study, stage: str, processes: int) -> None:
                 parallel.together(job, record, lambda text: print(f"\r{text}", end="", flush=True))
 
 
-def measure_ablations(profile: str) -> None:
+def measure_ablations() -> None:
     """Measure the grid of ablations and say where the results are."""
     from simclr.experiment import ablations
     from simclr.report.show import Progress
 
-    table = ablations.measure(profile, Progress())
-    print(f"\n{files.shown(ablations.results_file(profile))}: {table.point.nunique()} points")
+    table = ablations.measure("full", Progress())
+    print(f"\n{files.shown(ablations.RESULTS)}: {table.point.nunique()} points")
 
 
 def plan(study: Study) -> None:

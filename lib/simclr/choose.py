@@ -24,7 +24,7 @@ def typical(
         labelled: rows that are labelled already, if any.
 
     Returns:
-        Indices (many,), an image a cluster, the largest cluster first.
+        Indices, `many` or as many as there are such clusters, an image a cluster, the largest first.
     """
     labelled = np.array([], int) if labelled is None else labelled
     n = min(many + len(labelled), len(components))

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-import yaml
 from joblib import Parallel, delayed
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch.utils.flop_counter import FlopCounterMode
 
 from simclr import files
 from simclr.errors import UserError
-from simclr.experiment import statistics
+from simclr.experiment import params, statistics
 from simclr.experiment.params import SOURCE
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Run, Study
@@ -23,6 +23,17 @@ from simclr.networks import NETWORKS
 SMALL = "ablations"  # the variant with the small pre-training
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
+
+
+class Group(BaseModel):
+    """A group of points, as the file has it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    variant: str
+    methods: list[Literal[*METHODS]]
+    changes: dict[str, dict] = {}
+    points: dict[str, dict[str, dict]]
 
 
 class Point(NamedTuple):
@@ -46,15 +57,28 @@ class Point(NamedTuple):
         return sorted(unique.values(), key=lambda run: self.methods.index(run.method.key))
 
 
-def grid() -> list[Point]:
-    """All points, in the order of the file; the first changes nothing."""
-    points = []
-    for group, about in yaml.safe_load(GRID.read_text()).items():
-        for name, own in about["points"].items():
-            changes = {k: dict(v) for k, v in about.get("changes", {}).items()}
+def grid(file: Path = GRID) -> list[Point]:
+    """All points, in the order of the file; the first changes nothing.
+
+    Raises:
+        UserError: a mistake in the file.
+    """
+    points, names = [], set()
+    for group, about in params.read(file)[0].items():
+        try:
+            checked = Group.model_validate(about)
+        except ValidationError as error:
+            mistake = error.errors()[0]
+            place = ".".join([group, *map(str, mistake["loc"])])
+            raise UserError(f"{files.shown(file)}: {place}: {mistake['msg']}") from None
+        for name, own in checked.points.items():
+            if name in names:
+                raise UserError(f"{files.shown(file)}: {group}: two points are called {name!r}")
+            names.add(name)
+            changes = {k: dict(v) for k, v in checked.changes.items()}
             for section, values in own.items():
                 changes[section] = changes.get(section, {}) | values
-            points.append(Point(group, name, about["variant"], about["methods"], changes))
+            points.append(Point(group, name, checked.variant, checked.methods, changes))
     return points
 
 
@@ -66,7 +90,7 @@ def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -
 
     Returns:
         A row a classifier: group, point, method, draw, n_labels, correct, n_test, accuracy, minutes (of
-        pre-training), key, device, precision, torch, data.
+        its encoder, without the one that this starts from), key, device, precision, torch, data.
 
     Raises:
         UserError: some points failed; says which and why.

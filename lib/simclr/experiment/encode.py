@@ -13,7 +13,7 @@ KEPT = "encoder-{}.safetensors"  # after an epoch
 
 
 def encode(job, progress: Callable[[str], None]) -> None:
-    """Make an encoder by the function that the job's inputs name; writes it and its history."""
+    """Make an encoder by the function that the job's inputs name; writes it, its history, and those kept."""
     inputs = job.inputs
     device, dtype = hardware.pick(inputs["device"], inputs["precision"])
     params = SimpleNamespace(**inputs["params"])

@@ -80,11 +80,11 @@ def _layers(profile: str, variant: str, changes: Mapping, folder: Path):
     if not isinstance(changes, Mapping):
         raise UserError(f"changes: {changes!r}: must look like {{'pretrain': {{'epochs': 5}}}}")
     for file in chosen:
-        yield files.shown(file), *_read(file)
+        yield files.shown(file), *read(file)
     yield "changes", changes, {}
 
 
-def _read(file: Path) -> tuple[dict, dict[tuple[str, str], str]]:
+def read(file: Path) -> tuple[dict, dict[tuple[str, str], str]]:
     """The sections of a file, and the comment behind each value: its reason, which YAML skips."""
     try:
         text = file.read_text()

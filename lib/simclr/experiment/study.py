@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from pydantic import ValidationError
 
 from simclr import fetch, files
 from simclr.errors import UserError
 from simclr.experiment import cache, params, provenance
 from simclr.experiment.parallel import side_by_side
-from simclr.experiment.sections import Augmentation
+from simclr.experiment.sections import Augmentation, Pretrain
 from simclr.experiment.stages import ENCODERS, METHODS, SECTIONS, STAGES, Method
 
 
@@ -24,6 +25,15 @@ class Run(NamedTuple):
     draw: int
     seed: int | None
     job: cache.Job
+
+
+def _check(values: Mapping, sections: Sequence[str]) -> None:
+    """Hold what several sections make together against the rules of pre-training."""
+    try:
+        Pretrain(**values)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UserError(f"{', '.join(sections)} together: {message}") from None
 
 
 class Study:
@@ -49,6 +59,8 @@ class Study:
     ) -> None:
         self.profile, self.variant, self.changes = profile, variant, dict(changes or {})
         self.params, self.table = params.load(SECTIONS, profile, variant, changes)
+        for encoder in ENCODERS.values():
+            _check(self.merged(encoder.sections), encoder.sections)
         self.runs = runs
         if environment:  # another machine's, to compare keys with its
             self.environment = dict(environment)

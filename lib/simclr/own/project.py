@@ -14,6 +14,7 @@ from simclr.errors import UserError
 from simclr.experiment import cache, provenance
 from simclr.experiment.sections import AllViews
 from simclr.experiment.study import Study
+from simclr.networks import SOURCE
 from simclr.own import collection, labels, learn
 
 PLACE = files.ROOT / "collections"
@@ -99,6 +100,7 @@ class Project:
         few = len(self.sample) // 4
         values = source | self._own(*_VIEWS, "seed", "sample", "batch_size", "steps")
         values["batch_size"], values["nearest"] = min(own.batch_size, few), 0
+        values["network"] = SOURCE  # which a saved classifier is read as
         for unused in (
             "seeds",
             "epochs",

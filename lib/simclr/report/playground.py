@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from simclr import data
 from simclr.experiment.findings import Findings
 from simclr.model import Classifier
+from simclr.networks import SOURCE
 from simclr.report import charts, inline, style
 from simclr.weights import load_classifier
 
@@ -29,6 +30,8 @@ def content(findings: Findings) -> str:
     runs = [run for run in findings.runs if run.job.inputs["keep_classifier"]]
     files = {run.method.key: run.job.file("classifier.safetensors") for run in runs}
     shown = [method for method in METHODS if method in files]
+    if findings.study.params["pretrain"].network != SOURCE:  # the page knows that network alone
+        shown = ["baseline", "baseline_augmented"]
     images = data.images(findings.study.data, "test")[:many]
     return json.dumps(
         {

@@ -176,8 +176,7 @@ function imageMap({ maps, digits, labels, methods }, choose) {
   const epoch = element('input', { type: 'range', max: maps.length - 1, value: maps.length - 1 }), after = element('span');
   let spots = [], shown = [], chosen = null;
 
-  function go(i) {
-    chosen = i;
+  function draw() {
     const context = map.getContext('2d');
     context.clearRect(0, 0, map.width, map.height);
     for (const k of shown) {
@@ -186,6 +185,10 @@ function imageMap({ maps, digits, labels, methods }, choose) {
       context.arc(...spots[k], k === chosen ? 13 : 5, 0, 7);
       context.fill();
     }
+  }
+  function go(i) {
+    chosen = i;
+    draw();
     if (i !== null) choose(i);
   }
   which.onchange = () => {
@@ -195,9 +198,9 @@ function imageMap({ maps, digits, labels, methods }, choose) {
   };
   epoch.oninput = () => {
     const [number, places] = maps[epoch.value];
-    after.textContent = number ? `epoch ${number}` : 'random weights';
+    after.textContent = epoch.ariaValueText = number ? `epoch ${number}` : 'random weights';
     spots = places.map(([x, y]) => [20 + 1160 * x / 999, 20 + 720 * (1 - y / 999)]);
-    go(chosen);
+    draw();
   };
   const step = (by) => shown.length && go(shown[(Math.max(shown.indexOf(chosen), by < 0 ? 0 : -1) + by + shown.length) % shown.length]);
   map.onclick = map.onpointermove = (event) => {
