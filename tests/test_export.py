@@ -245,6 +245,12 @@ def test_photos_charts_and_tables(page, source):
     assert re.search(r'#tabular\("2", \(\d+fr, auto, auto, auto, \d+fr,\)', source)
 
 
+def test_pdf_says_that_it_is_accessible(built):
+    """Typst refuses to say so where an alternative text or a level of headings is missing."""
+    pdf = (built[1] / "report.pdf").read_bytes()
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in pdf and b"/StructTreeRoot" in pdf
+
+
 def test_pdf_has_vector_figures_and_its_own_fonts(built):
     pdf = (built[1] / "report.pdf").read_bytes()
     fonts = set(re.findall(rb"/BaseFont\s*/([\w+-]+)", pdf))

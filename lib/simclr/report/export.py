@@ -86,7 +86,7 @@ def write_html(report: Report, file: Path, playground: str = "") -> None:
 
 
 def write_pdf(report: Report, file: Path, timestamp: int) -> None:
-    """Write the report as a PDF, the same byte for byte as long as the content is the same.
+    """Write the report as an accessible PDF (PDF/UA-1), byte for byte the same for the same content.
 
     Args:
         timestamp: when it says that it was made, in seconds since 1970.
@@ -94,7 +94,9 @@ def write_pdf(report: Report, file: Path, timestamp: int) -> None:
     source = _pandoc(report, file.parent, "typst-citations", "--syntax-highlighting=none")
     same_everywhere = {"ignore_system_fonts": True, "timestamp": timestamp}
     try:
-        pdf = typst.compile(source.encode(), root=file.parent, **same_everywhere)
+        pdf = typst.compile(
+            source.encode(), root=file.parent, pdf_standards=["ua-1"], **same_everywhere
+        )
     except typst.TypstError as error:
         raise UserError(f"{file.name}: Typst: {error}") from None
     with files.write_atomically(file) as temporary:

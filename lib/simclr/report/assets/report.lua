@@ -121,6 +121,7 @@ local shapes = dofile(pandoc.path.join { pandoc.path.directory(PANDOC_SCRIPT_FIL
 local function shape(blocks)
   return blocks:walk {
     Header = shapes.header,
+    Math = shapes.math,
     Div = function(div)
       local class = div.classes:find_if(function(name) return name ~= 'front' and shapes[name] end)
       if class then return shapes[class](div) end

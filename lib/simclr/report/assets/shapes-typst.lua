@@ -47,6 +47,13 @@ function shapes.table(div)
     typst(caption), div.identifier)
 end
 
+-- Its source is the alternative text, as PDF/UA asks for one.
+function shapes.math(math)
+  local block = tostring(math.mathtype == 'DisplayMath')
+  return pandoc.RawInline('typst', '#math.equation(block: ' .. block .. ', alt: ' .. quoted(math.text)
+    .. ', (' .. typst { math } .. ').body)')
+end
+
 function shapes.equation(div)
   local number = div.attributes.number
   local tag = number and ' <' .. div.identifier .. '>' or ''
