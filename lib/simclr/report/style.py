@@ -85,12 +85,27 @@ def narrow(figure: Figure) -> None:
     else:
         figure.set_size_inches(PHONE, figure.get_figheight())
     for ax in axes:
+        _labels_above(ax)
         if isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
             ax.xaxis.get_major_locator().set_params(nbins=4)
         ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 32))
     figure.draw_without_rendering()
     for ax in axes:
         _drop_crowded(ax)
+
+
+def _labels_above(ax: Axes) -> None:
+    """Move the labels at the ends of lines, which would take half of a phone, above the axes."""
+    ends = [text for text in ax.texts if text.get_gid() == "end-label"]
+    if not ends:
+        return
+    for text in ends:
+        text.remove()
+    found = zip(*ax.get_legend_handles_labels(), strict=True)
+    lines, labels = zip(*sorted(found, key=lambda each: -each[0].get_ydata()[-1]), strict=True)
+    look = {"labelcolor": "linecolor", "frameon": False, "handlelength": 1, "labelspacing": 0.25}
+    ax.legend(lines, labels, loc="lower left", bbox_to_anchor=(-0.02, 1), borderpad=0, **look)
+    ax.figure.set_figheight(ax.figure.get_figheight() + 0.17 * len(lines))
 
 
 def _drop_crowded(ax: Axes) -> None:
