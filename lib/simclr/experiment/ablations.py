@@ -6,10 +6,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
+import torchinfo
 from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch.utils.flop_counter import FlopCounterMode
 
 from simclr import files
 from simclr.errors import UserError
@@ -144,14 +143,13 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     for point in (points[0], *(point for point in points if point.group == "network")):
         key = point.changes.get("pretrain", {}).get("network", SOURCE)
         encoder = Encoder(network=key).eval()
-        with FlopCounterMode(display=False) as counter:
-            encoder(torch.zeros(1, 1, 28, 28))
+        size = torchinfo.summary(encoder, (1, 1, 28, 28), verbose=0)
         accuracy = 100 * table.accuracy[table.point == point.name]
         row = (
             "the source's" if key == SOURCE else point.name,
             NETWORKS[key],
-            sum(part.numel() for part in encoder.parameters()),
-            counter.get_total_flops() / 2e6,
+            size.total_params,
+            size.total_mult_adds / 1e6,
             accuracy.mean(),
             accuracy.min(),
         )
