@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage
 import torch
 
-from simclr.augment import Views, gaussian_blur, to_float
+from simclr.augment import Views, gaussian_blur
 
 ALL = Views(rotation=45, crop_scale=0.5, crop_aspect=1.333, shear=0.3, blur=2.0)
 ALONE = [{"rotation": 45}, {"crop_scale": 0.5}, {"crop_aspect": 1.333}, {"shear": 0.3}, {"blur": 2}]
@@ -119,13 +119,6 @@ def test_sigmas_are_drawn_from_the_smallest_to_the_largest(least):
     assert least == 0.1 or sigma.min() >= 0.999  # below 0.2 a point is not blurred at all
     below = (sigma < 1.5).float().mean()  # of what is uniform
     assert below == pytest.approx((1.5 - least) / (2 - least), abs=0.07)
-
-
-def test_pixels_become_floats_between_0_and_1():
-    pixels = torch.tensor([[[0, 51], [102, 255]]], dtype=torch.uint8)
-    out = to_float(pixels)
-    assert out.shape == (1, 1, 2, 2) and out.dtype == torch.float32
-    torch.testing.assert_close(out.flatten(), torch.tensor([0, 0.2, 0.4, 1]))
 
 
 def test_half_of_the_images_are_mirrored_and_nothing_else_happens_to_them():

@@ -184,21 +184,6 @@ def test_a_failure_while_writing_leaves_nothing(asked, monkeypatch, root):
     assert fetch._is_whole(prepare(root))
 
 
-def test_a_kill_while_writing_leaves_nothing_that_looks_whole(asked, root):
-    child = os.fork()
-    if child == 0:  # dies at the third array, without any clean-up
-        written, save = [], np.save
-        np.save = lambda *a: os._exit(9) if len(written) == 2 else written.append(save(*a))
-        try:
-            prepare(root)
-        finally:
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    assert not (root / "kmnist").exists() and (root / ".kmnist.part").exists()
-    assert fetch._is_whole(prepare(root))
-    assert not (root / ".kmnist.part").exists()
-
-
 def flip(file):
     content = bytearray(file.read_bytes())
     content[5000] ^= 1

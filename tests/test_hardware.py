@@ -64,14 +64,6 @@ def test_bf16_on_a_gpu_that_multiplies_it(machine, capability, fast):
     assert (hardware.pick("auto", "auto")[1] == torch.bfloat16) is fast
 
 
-def test_one_thread_and_then_as_many_as_before():
-    before = torch.get_num_threads()
-    with pytest.raises(KeyError), hardware.one_thread():
-        assert torch.get_num_threads() == 1
-        raise KeyError
-    assert torch.get_num_threads() == before
-
-
 @pytest.fixture
 def host(monkeypatch, tmp_path):
     """Pretend to be on a machine with 8 cores and 64 GiB; `host` holds a container's limits."""

@@ -59,16 +59,6 @@ def test_what_is_no_such_file_is_one_line(name, given, says):
     assert message.startswith("a file: ") and says in message and "\n" not in message
 
 
-def test_altered_files_and_those_of_another_data_set_are_refused():
-    digest = {"test_labels": idx.sha256(LABELS)}
-    assert parse("test_labels", content(LABELS), {"mnist": {}, "kmnist": digest}).any()
-    with pytest.raises(UserError, match="this is the file of mnist, not of kmnist"):
-        parse("test_labels", content(LABELS), {"mnist": digest, "kmnist": {}})
-    other = content(LABELS[::-1])
-    with pytest.raises(UserError, match="altered: its SHA-256 is not that of kmnist's file"):
-        parse("test_labels", other, {"mnist": {}, "kmnist": digest})
-
-
 @pytest.mark.parametrize("damage", ["truncated", "corrupt", "short"])
 def test_damaged_gzip_is_one_line(tmp_path, damage):
     packed = bytearray(gzip.compress(np.random.default_rng(0).bytes(9000)))

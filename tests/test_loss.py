@@ -46,13 +46,6 @@ def test_views_that_all_look_alike_give_chance(temperature):
     assert chance_loss(6) == pytest.approx(math.log(11))
 
 
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 2])
-def test_perfect_positives_with_orthogonal_negatives(temperature):
-    found = nt_xent(torch.eye(4).repeat(2, 1), temperature).item()
-    expected = math.log(1 + 6 * math.exp(-1 / temperature))
-    assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
-
-
 @pytest.mark.parametrize("temperature", [0.01, 0.001])
 def test_low_temperature_does_not_overflow(temperature):
     z = projections().requires_grad_()
@@ -73,23 +66,6 @@ def test_computes_in_fp32_under_bf16_autocast():
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, half)
     assert torch.isfinite(leaf.grad).all()
-
-
-@pytest.mark.parametrize(
-    "shape, temperature, said",
-    [
-        ((7, 4), 0.5, "(7, 4)"),
-        ((2, 4), 0.5, "N >= 2"),
-        ((8,), 0.5, "(8,)"),
-        ((8, 4), 0, "temperature > 0, got 0"),
-        ((8, 4), -1.0, "got -1.0"),
-        ((8, 4), math.nan, "got nan"),
-    ],
-)
-def test_wrong_input_is_refused(shape, temperature, said):
-    with pytest.raises(ValueError) as error:
-        nt_xent(torch.ones(shape), temperature)
-    assert said in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from torch import nn
 from simclr import model
 from simclr.augment import to_float
 from simclr.model import FEATURES, Classifier, Encoder, features, predict, projection_head
+from simclr.report.diagrams import layers
 
 FIGURE_2 = [  # the source's table: kind, output shape of one image, parameters
     ("Conv2d", (32, 28, 28), 320),
@@ -51,16 +52,12 @@ def encoder():
 
 
 def test_layers_are_those_of_figure_2_with_a_relu_behind_each_norm(classifier):
-    rows = []
-    for layer in classifier.modules():
-        if not list(layer.children()):
-            count = sum(p.numel() for p in layer.parameters())
-            layer.register_forward_hook(
-                lambda layer, _, out, n=count: rows.append((type(layer).__name__, out.shape[1:], n))
-            )
-    classifier(torch.rand(2, 1, 28, 28))
+    rows = [
+        (row.layer, tuple(map(int, row.output.split(" × "))), row.parameters)
+        for row in layers(classifier).itertuples()
+    ]
     assert [row for row in rows if row[0] not in ("ReLU", "Flatten")] == FIGURE_2
-    kinds = [kind for kind, *_ in rows]
+    kinds = [type(m).__name__ for m in classifier.modules() if not list(m.children())]
     before_relu = [a for a, b in pairwise(kinds) if b == "ReLU"]
     assert before_relu == [kind for kind in kinds if kind.startswith("BatchNorm")]
     assert sum(p.numel() for p in classifier.parameters() if p.requires_grad) == 1_677_674

@@ -8,7 +8,7 @@ from simclr.neighbours import components
 
 
 def blobs():
-    """Three clusters of 30, 20 and 10 points around far centres, and their centres."""
+    """Three clusters of 30, 20 and 10 points around far centres."""
     generator = torch.Generator().manual_seed(0)
     centres = 10 * torch.eye(3, 8)
     points = [
@@ -32,3 +32,10 @@ def test_a_typical_image_of_each_cluster_is_chosen_the_largest_first():
     cosines[[7, 33, 55]] = 2  # the densest of each cluster
     for seed in range(3):
         assert typical(points, cosines, 3, seed).tolist() == [7, 33, 55]
+
+
+def test_more_images_come_from_clusters_that_nobody_has_looked_at():
+    points, cosines = blobs().numpy(), np.random.default_rng(0).uniform(size=(60, 5))
+    first = typical(points, cosines, 1, seed=0)
+    more = typical(points, cosines, 2, 0, first)
+    assert sorted(np.digitize([*first, *more], [30, 50])) == [0, 1, 2]

@@ -1,9 +1,7 @@
-"""One's own images: which are chosen, and how labels.csv is read."""
+"""One's own images: how labels.csv is read."""
 
-import numpy as np
 import pytest
 
-from simclr.choose import typical
 from simclr.errors import UserError
 from simclr.own import labels
 
@@ -64,20 +62,3 @@ def test_what_a_spreadsheet_makes_of_the_file_is_read_and_other_columns_are_kept
     assert labels.read(file, PLACES, []).classes == ["a, b", "c"]
     labels.write_table(file, labels.read_table(file))
     assert file.read_text() == 'file,label,note\n0.png,"a, b",x\n1.png,c,\n'
-
-
-def clusters(many: int = 5, each: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Points around as many centres far apart, later ones in fewer; and how near their neighbours are."""
-    rng = np.random.default_rng(0)
-    sizes = [each - 2 * c for c in range(many)]
-    middles = np.repeat(np.arange(many) * 100.0, sizes)
-    points = np.stack([middles, rng.normal(size=sum(sizes))], axis=1)
-    return points, rng.random((sum(sizes), 3))
-
-
-def test_more_images_come_from_clusters_that_nobody_has_looked_at():
-    points, cosines = clusters()
-    first = typical(points, cosines, 2, seed=0)
-    more = typical(points, cosines, 3, 0, first)
-    assert not set(more) & set(first)
-    assert len({points[row, 0] for row in [*first, *more]}) == 5
