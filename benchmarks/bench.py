@@ -160,9 +160,9 @@ def _layers(roofline: dict) -> tuple[str, pd.DataFrame]:
     )
 
 
-@style.styled
 def plot(found: dict):
     """Throughput as bars; of each layer, what was measured beside its bound."""
+    style.setup()
     fig, (left, right) = style.panels(3.4, columns=2, width_ratios=(2, 3))
     speed = pd.DataFrame(found["throughput"])
     low, high = speed.views_per_second - speed.least, speed.most - speed.views_per_second

@@ -34,19 +34,19 @@ def measure(file: Path, place: Path) -> dict[str, float]:
     """Choose, label by the rows' numbers and classify; seconds of each and the largest memory, GiB."""
     from simclr import files
     from simclr.experiment.study import Study
-    from simclr.own import commands, labels, project
+    from simclr.own import labels, project
 
     project.PLACE, files.DATA, found = place, place / "data", {}
     study = Study("smoke", changes={"own": {"images": str(file)}}, runs=place / "runs")
     mine, start = project.Project(study), time.perf_counter()
     found["images"] = len(mine.collection.names)
     found["read_s"] = time.perf_counter() - start
-    table = mine.choose(50, 0, print)
+    table = mine.choose(50, 0)
     found["choose_s"] = time.perf_counter() - start - found["read_s"]
     table["label"] = [str(int(name) % CLASSES) for name in table.file]
     labels.write_table(mine.labels_file, table)
     start = time.perf_counter()
-    commands.trained(mine)
+    mine.make(mine.classifier())
     found["classify_s"] = time.perf_counter() - start
     found["gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return found

@@ -4,8 +4,8 @@
 
 The clock starts at the time given, before Python imports anything, and stops when the encoder is
 trained. Its accuracy is that of the probe with 100 labels, the mean over the report's label draws. A
-recipe pre-trains with the views of stage `selftrain` and only as long as it must; it was chosen with
-validation labels (LOG.md).
+recipe is that of the encoder `views`, shortened as far as it goes; it was chosen with validation labels
+(LOG.md).
 """
 
 import json
