@@ -20,7 +20,6 @@ FEWEST, MOST = 0.5, 150
 FAINT = "#E4E4E4"
 
 
-@style.styled
 def confusions(matrices: Mapping[str, np.ndarray]) -> Figure:
     """Counts in cells, a matrix (10, 10) a method, two in a row; rows are true classes.
 
@@ -52,7 +51,6 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
     ax.tick_params(length=0, rotation=0)
 
 
-@style.styled
 def embedding_maps(maps: Mapping[int, np.ndarray], labels: np.ndarray) -> Figure:
     """Maps (N, 2) of the same images by epoch, a colour a class, the digit at the median of its class."""
     fig, axes = style.panels(2 if len(maps) > 2 else 2.9, columns=len(maps), squeeze=False)
@@ -69,7 +67,6 @@ def embedding_maps(maps: Mapping[int, np.ndarray], labels: np.ndarray) -> Figure
     return fig
 
 
-@style.styled
 def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Every run a dot, a row a method, and the mean with its interval.
 
@@ -77,18 +74,18 @@ def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         results: method, accuracy, a row a run, all at one number of labels.
         summary: method, mean, low, high at that number; low and high NaN for a single run.
     """
-    methods = style.in_order(results.method)
-    fig, ax = _rows(methods)
-    middles = summary.set_index("method")[["mean", "low", "high"]]
+    methods, middles = style.in_order(results.method), summary.set_index("method")
+    fig, ax = _rows([style.name(method) for method in methods], np.arange(len(methods)), 0.33)
     for row, method in enumerate(methods):
         values, middle = results.accuracy[results.method == method], middles.loc[method]
-        _dots(ax, row, values, middle, style.colour(method), f"{middle['mean']:.1%}")
+        _dots(ax, row, values, middle["mean"], style.colour(method), f"{middle['mean']:.1%}")
+        ax.plot([middle.low, middle.high], [row, row], color=style.colour(method), linewidth=2.4)
+        ax.get_yticklabels()[row].set_color(style.colour(method))
     ax.set_xlabel("Test accuracy")
     style.percent(ax.xaxis)
     return fig
 
 
-@style.styled
 def ablations(table: pd.DataFrame, method: str) -> Figure:
     """Every draw a dot, a row a change, groups apart; a line marks the first, which changes nothing.
 
@@ -97,83 +94,52 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
         method: that the accuracies are of, for the colour.
     """
     means = table.groupby(["group", "point"], sort=False).accuracy.mean()
-    groups = means.index.get_level_values("group")
+    groups, points = means.index.get_level_values("group"), [point for _, point in means.index]
     places = np.arange(len(means)) + 0.7 * pd.factorize(groups)[0]
-    fig, ax = style.panels(0.2 * (places[-1] + 1) + 0.6)
+    fig, ax = _rows(points, places, 0.2)
     ax.axvline(means.iloc[0], color=style.SOFT, linewidth=0.8)
-    nothing = {"low": np.nan, "high": np.nan}
-    for place, ((_, point), mean) in zip(places, means.items(), strict=True):
-        values, middle = table.accuracy[table.point == point], {"mean": mean, **nothing}
-        _dots(ax, place, values, middle.values(), style.colour(method), f"{mean:.1%}")
-    ax.set_yticks(places, [point for _, point in means.index])
-    ax.set_ylim(places[-1] + 0.6, -0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.grid(axis="x")
+    for place, point, mean in zip(places, points, means, strict=True):
+        values = table.accuracy[table.point == point]
+        _dots(ax, place, values, mean, style.colour(method), f"{mean:.1%}")
     ax.set_xlabel("Test accuracy")
     style.percent(ax.xaxis)
     return fig
 
 
-@style.styled
 def paired_differences(pairs: pd.DataFrame) -> Figure:
     """Differences a - b on the same draws: dots, mean and interval, in percentage points.
 
     The columns of `pairs` are a, b, difference, low, high and values (a list), as fractions.
     """
-    fig, ax = _rows(pairs.a)
     names = [f"{style.name(a)} vs {style.name(b)}" for a, b in zip(pairs.a, pairs.b, strict=True)]
-    ax.set_yticklabels(names, color=style.INK)
+    fig, ax = _rows(names, np.arange(len(names)), 0.33)
     ax.axvline(0, color=style.SOFT, linewidth=0.8)
     for row, pair in enumerate(pairs.itertuples()):
-        middle = 100 * np.array([pair.difference, pair.low, pair.high])
-        text = style.written(middle[0], "+.1f")
-        _dots(ax, row, 100 * np.asarray(pair.values), middle, style.colour(pair.a), text)
+        mean, *interval = 100 * np.array([pair.difference, pair.low, pair.high])
+        c = style.colour(pair.a)
+        _dots(ax, row, 100 * np.asarray(pair.values), mean, c, style.written(mean, "+.1f"))
+        ax.plot(interval, [row, row], color=c, linewidth=2.4)
     ax.set_xlabel("Test accuracy, first minus second (percentage points)")
     return fig
 
 
-def _rows(methods: Sequence[str]) -> tuple[Figure, Axes]:
-    """A figure with a row for each method, the first on top."""
-    fig, ax = style.panels(0.33 * len(methods) + 0.65)
-    ax.set_yticks(range(len(methods)), [style.name(method) for method in methods])
-    for label, method in zip(ax.get_yticklabels(), methods, strict=True):
-        label.set_color(style.colour(method))
-    ax.set_ylim(len(methods) - 0.5, -0.5)
+def _rows(names: Sequence[str], places: np.ndarray, pitch: float) -> tuple[Figure, Axes]:
+    """A figure with a named row at each place, the first on top, `pitch` inches apart."""
+    fig, ax = style.panels(pitch * (places[-1] + 1) + 0.65)
+    ax.set_yticks(places, names)
+    ax.set_ylim(places[-1] + 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
     return fig, ax
 
 
-def _dots(ax: Axes, row: int, values: Sequence[float], middle, c: str, text: str) -> None:
-    """A dot a run, the mean with its interval (NaN for a single run), and the mean in words."""
-    mean, low, high = middle
+def _dots(ax: Axes, row: float, values: Sequence[float], mean: float, c: str, text: str) -> None:
+    """A dot a run and a larger one at their mean, which is written on the right."""
     # heights part dots of nearly equal values; the same ones at every run
     jitter = np.random.default_rng(0).uniform(-0.16, 0.16, len(values)) * (len(values) > 1)
     ax.scatter(values, row + jitter, s=13, color=c, alpha=0.45, linewidths=0)
-    ax.plot([low, high], [row, row], color=c, linewidth=2.4)
     ax.scatter([mean], [row], s=34, color=c, edgecolors="white", linewidths=0.8, zorder=3)
-    right = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
-    _note(ax, 1, row, text, (6, 0), color=c, weight="bold", **right)
-
-
-@style.styled
-def recalls(table: pd.DataFrame) -> Figure:
-    """The share of each class that is found, a row a method, the lowest share the darkest.
-
-    The columns of `table` are method, digit and recall (a fraction).
-    """
-    rows = 100 * table.pivot(index="method", columns="digit", values="recall")
-    rows = rows.loc[style.in_order(rows.index)]
-    fig, ax = style.panels(0.3 * len(rows) + 0.75)
-    look = {"fmt": ".1f", "annot": True, "cbar": False, "cmap": "Reds_r", "linewidths": 0.4}
-    sns.heatmap(rows, vmin=60, vmax=105, ax=ax, annot_kws={"size": style.SMALL}, **look)
-    ax.set(xlabel="Class", ylabel="", yticklabels=[style.name(method) for method in rows.index])
-    ax.tick_params(length=0, rotation=0)
-    return fig
-
-
-def _note(ax: Axes, x: float, y: float, text: str, shift: tuple[float, float], **look) -> None:
-    """Text at a point of the data, moved by some points of the page."""
-    ax.annotate(text, (x, y), xytext=shift, textcoords="offset points", va="center", **look)
+    right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    look = {"color": c, "weight": "bold", "va": "center", "annotation_clip": False}
+    ax.annotate(text, (1, row), (6, 0), **right, **look)

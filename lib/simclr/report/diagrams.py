@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon, Rectangle
 from torch import nn
 
-from simclr.report.style import ACCENT, INK, SMALL, SOFT, WIDTH, styled, text
+from simclr.report.style import ACCENT, INK, SMALL, SOFT, WIDTH, text
 
 BLUE, GREEN, GREY = "#C9D9E4", "#BFE0D3", "#EFEFEF"
 
@@ -24,7 +24,6 @@ def layers(network: nn.Module) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
 
 
-@styled
 def simclr_diagram(image: np.ndarray, view_i: np.ndarray, view_j: np.ndarray) -> Figure:
     """One image, two random views, encoder f, projection head g, and what the loss does with z.
 

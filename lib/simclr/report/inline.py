@@ -2,27 +2,6 @@
 
 import re
 
-import numpy as np
-
-PAPER, INK = "#15171a", "#dfe1e4"  # of the dark page, see assets/report.css
-# Linear RGB -> cone responses, and their cube roots -> lightness and two colour axes (Ottosson 2020,
-# "A perceptual color space for image processing": OKLab).
-_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_AXES = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
-
-
 SCREEN = 1.2 * 4 / 3  # CSS pixels for a point of a figure: 8 pt letters are read on a screen too
 
 
@@ -60,30 +39,14 @@ def themed(svg: str, label: str, css_class: str = "") -> str:
     *_, width, height = map(float, size.split())
     head = f'<svg class="{css_class}" viewBox="{size}" width="{width * SCREEN:.0f}" '
     head += f'height="{height * SCREEN:.0f}" aria-hidden="true" style="'
-    head += "".join(f"{v}:light-dark({c},{dark(c)});" for c, v in variables.items()) + '">'
+    head += "".join(f"{v}:{both(c)};" for c, v in variables.items()) + '">'
     return head + body[body.index(">") + 1 :].strip()
 
 
-def dark(colour: str) -> str:
-    """The colour that takes the place of `colour` on a dark page: its lightness is turned round.
+def both(colour: str) -> str:
+    """A colour on a light page, and what takes its place on a dark one: its lightness is turned round.
 
-    White becomes the page's ground, the figures' ink its ink; hue and strength stay, so that what could be
-    told apart still can.
+    White becomes the page's ground, the figures' ink its ink; hue and chroma stay, so that what could be
+    told apart still can. The browser computes it (OKLab), see `--turned` in assets/report.css.
     """
-    lightness, *hue = _oklab(colour)
-    ends = [_oklab(each)[0] for each in ("#ffffff", "#222222", PAPER, INK)]
-    lightness = np.interp(lightness, ends[1::-1], ends[:1:-1])
-    return _hex(np.array([lightness, *hue]))
-
-
-def _oklab(colour: str) -> np.ndarray:
-    srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return _AXES @ np.cbrt(_CONES @ linear)
-
-
-def _hex(lab: np.ndarray) -> str:
-    linear = np.linalg.inv(_CONES) @ (np.linalg.inv(_AXES) @ lab) ** 3
-    linear = np.clip(linear, 0, 1)  # outside what a screen shows: as near as each channel comes
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return "#" + "".join(f"{round(255 * v):02x}" for v in srgb)
+    return f"light-dark({colour},oklab(from {colour} var(--turned)))"

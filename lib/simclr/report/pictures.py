@@ -7,7 +7,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from simclr.report.style import SMALL, SOFT, WIDTH, styled, text
+from simclr.report.style import SMALL, SOFT, WIDTH, text
 
 GAP = 2  # pixels between two images
 EDGE = 0.03  # inches of white around a picture
@@ -15,7 +15,6 @@ WRONG = "#C0392B"  # the frame of an image of the wrong class
 Row = tuple[str, np.ndarray, int]  # words, images (N, H, W), pixels of space above
 
 
-@styled
 def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
     """The labelled images of one draw, a row a class, each row in the order of the draw.
 
@@ -31,7 +30,6 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
     return figure
 
 
-@styled
 def rows(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """Rows of images (N, H, W), the words of each before it, of which the first 24 letters are shown."""
     found = [
@@ -42,7 +40,6 @@ def rows(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
     return _rows(found, left=0.15 + 0.062 * longest, largest=0.4, **look)[0]
 
 
-@styled
 def two_columns(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """Rows of images as in `rows`, the second half beside the first; words stand behind each row."""
     half, width, height = -(-len(named) // 2), *named[0][1].shape[1:]
@@ -62,7 +59,6 @@ def two_columns(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
     return figure
 
 
-@styled
 def neighbours(
     images: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], words: str
 ) -> Figure:
@@ -91,7 +87,6 @@ def neighbours(
     return figure
 
 
-@styled
 def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np.ndarray) -> Figure:
     """Each column one image: as it is, after single steps, and two full random views.
 
@@ -108,7 +103,6 @@ def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np
     return _rows(rows, left=0.15 + 0.062 * longest, largest=0.44, size=7.5)[0]
 
 
-@styled
 def mistakes(
     images: np.ndarray, true: Sequence[int], predicted: Sequence[int], confidence: Sequence[float]
 ) -> Figure:

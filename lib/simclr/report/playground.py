@@ -38,7 +38,7 @@ def content(findings: Findings) -> str:
             "methods": [
                 {
                     "name": style.name(method),
-                    "colours": [style.colour(method), inline.dark(style.colour(method).lower())],
+                    "colour": inline.both(style.colour(method)),
                     "weights": packed(quantised(load_classifier(files[method]))),
                     "answers": "".join(map(str, findings.predicted(method)[0, :many])),
                 }

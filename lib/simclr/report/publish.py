@@ -8,7 +8,6 @@ import pandas as pd
 from simclr import files
 from simclr.experiment import execute, provenance
 from simclr.experiment.findings import Findings
-from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 from simclr.report import claims, export, playground
 from simclr.report.show import NARROW
@@ -20,7 +19,7 @@ def folder(study: Study) -> Path:
     """Where the report goes: reports/ for the committed one, beside its notebooks for any other."""
     if study.is_committed:
         return files.REPORTS
-    return files.RUNS / study.profile / study.variant / "report"
+    return study.folder / "report"
 
 
 def report(study: Study, kind: str) -> Path:
@@ -58,10 +57,10 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
     for name, table in tables.items():
         _write_csv(target / "tables" / f"{name}.csv", table)
     files.write_json(target / "numbers.json", findings.numbers)
-    files.write_json(target / "provenance.json", provenance.collect(study, STAGES))
+    files.write_json(target / "provenance.json", provenance.collect(study))
     for run in findings.runs:
         if run.job.inputs["keep_classifier"]:
-            kept = study.runs / study.profile / study.variant / f"{run.method.key}.safetensors"
+            kept = study.folder / f"{run.method.key}.safetensors"
             with files.write_atomically(kept) as temporary:
                 temporary.write_bytes(run.job.file("classifier.safetensors").read_bytes())
             about = {"method": run.method.name, "draw": run.draw, "pretrain_seed": run.seed}
@@ -74,6 +73,7 @@ def write_notebooks(books: list[Path], target: Path) -> None:
     for book in books:
         notebook = nbformat.read(book, as_version=4)
         notebook.metadata.pop("papermill", None)
+        notebook.metadata.pop("language_info", None)  # the version of Python of whoever built it
         for i, cell in enumerate(notebook.cells):
             cell.id = str(i)  # papermill gives the cell that it adds a random one
             cell.metadata.pop("papermill", None)

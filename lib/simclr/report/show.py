@@ -1,4 +1,4 @@
-"""What notebooks show: figures, tables, prose with computed numbers, and a live progress line.
+"""What notebooks show: figures, tables, and prose with computed numbers.
 
 Each output carries `{"simclr": {...}}` in its metadata. `report.export` reads nothing else, so a
 stray print or widget never reaches the report.
@@ -7,11 +7,11 @@ stray print or widget never reaches the report.
 import base64
 import inspect
 import io
+import math
 import re
 import string
 import textwrap
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -22,16 +22,12 @@ from PIL import Image
 from tabulate import tabulate
 
 from simclr.errors import UserError
-from simclr.report.style import STYLE, narrow, written  # the style sets svg.hashsalt: no random ids
+from simclr.report.style import narrow, setup, written
 
+__all__ = ["Prose", "escaped", "fenced", "figure", "parameters", "setup", "source", "table"]
 Format = str | Callable[[object], str]
 NARROW = "application/vnd.simclr.narrow+svg"  # the MIME type of a figure for phones
 CALLABLE = {"abs": abs, "min": min, "max": max, "round": round}  # all that a premise may call
-
-
-def setup() -> None:
-    """Set the project's figure style, with SVG that is the same byte for byte at every run."""
-    plt.style.use(STYLE)
 
 
 def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
@@ -43,12 +39,12 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
         photo: a picture of images, not a chart; the page marks it as one.
     """
     size = list(72 * fig.get_size_inches())  # points
-    with plt.style.context(STYLE):  # also for those who did not call setup()
+    if photo:
         content = {"image/svg+xml": _svg(fig)}
-        if not photo:
-            content["image/svg+xml"] = _fewer_colours(content["image/svg+xml"])
-            narrow(fig)
-            content[NARROW] = _fewer_colours(_svg(fig))
+    else:
+        content = {"image/svg+xml": _fewer_colours(_svg(fig))}
+        narrow(fig)
+        content[NARROW] = _fewer_colours(_svg(fig))
     plt.close(fig)  # else Jupyter shows it a second time
     _publish_labelled(content, "fig-", label, caption, kind="figure", size=size, photo=photo)
 
@@ -111,7 +107,7 @@ def fenced(code: str) -> str:
     return f"{fence} python\n{code.strip()}\n{fence}"
 
 
-class Prose:
+class Prose(string.Formatter):
     """Shows Markdown with its numbers filled in, and checks what its wording takes for granted.
 
     Where that does not hold, a note below the text says so: another machine's training takes another
@@ -119,7 +115,7 @@ class Prose:
     which a test sees to.
 
     Args:
-        numbers: what templates and premises may name.
+        numbers: what templates and premises may name; a name that is not there was not measured.
     """
 
     def __init__(self, numbers: Mapping[str, object]):
@@ -135,70 +131,40 @@ class Prose:
         Raises:
             UserError: a template or a premise that makes no sense.
         """
-        start, wrong, part = textwrap.shorten(template, 60, placeholder=" …"), {}, template
+        self._wrong, part = [], "a brace is {{"
         try:
-            text = self._filled(template, wrong)
-            for part in premises:
-                self._check(part, wrong)
+            text = self.format(template)
+            for premise in premises:
+                part = f"in the premise {premise!r}"
+                self._check(premise)
         except Exception as error:  # whatever a template or a premise may fail with
-            where = "a brace is {{" if part is template else f"in the premise {part!r}"
-            raise UserError(f"prose {start!r}: {error}; {where}") from None
+            start = textwrap.shorten(template, 60, placeholder=" …")
+            raise UserError(f"prose {start!r}: {error}; {part}") from None
         _publish({"text/markdown": text}, kind="prose")
-        if wrong:
-            note = f"**Different in this build.** The text above {'; it '.join(wrong.values())}."
+        if self._wrong:
+            wrong = "; it ".join(dict.fromkeys(self._wrong))
+            note = f"**Different in this build.** The text above {wrong}."
             _publish({"text/markdown": f"> {note}"}, kind="different", note=note)
 
-    def _filled(self, template: str, wrong: dict[str, str]) -> str:
-        """The text, with a dash for a number that is not there."""
-        text = ""
-        for words, name, spec, conversion in string.Formatter().parse(template):
-            if name is not None and (conversion or not name.isidentifier()):
-                raise ValueError(f"{name!r} is no name of a number")
-            here = name is not None and self._is_here(name, wrong)
-            text += words + (written(self._numbers[name], spec) if here else "–" * bool(name))
-        return text
+    def get_value(self, key: str | int, args: Sequence, kwargs: Mapping) -> object:
+        if not isinstance(key, str):
+            raise ValueError("a number has a name")
+        value = self._numbers.get(key)
+        if _is_missing(value):
+            self._wrong.append(f"rests on `{key}`, which this build did not measure")
+        return value
 
-    def _check(self, premise: str, wrong: dict[str, str]) -> None:
-        """Note a premise that is false."""
-        code = compile(premise.strip(), "premise", "eval")
-        names = [name for name in code.co_names if name not in CALLABLE]
-        if all([self._is_here(name, wrong) for name in names]):
-            used = {name: self._numbers[name] for name in names}
-            if not eval(code, {"__builtins__": {}, **CALLABLE, **used}):
-                shown = [(k, written(v, ".6g") if is_float(v) else v) for k, v in used.items()]
-                values = " and ".join(f"`{name}` is {value}" for name, value in shown)
-                wrong["if " + premise] = f"presumes `{premise}`, but here {values}"
+    def format_field(self, value: object, spec: str) -> str:
+        return "–" if _is_missing(value) else written(value, spec)
 
-    def _is_here(self, name: str, wrong: dict[str, str]) -> bool:
-        """Whether that number was measured; note it if not."""
-        if not _is_missing(self._numbers.get(name)):
-            return True
-        wrong[name] = f"rests on `{name}`, which this build did not measure"
-        return False
-
-
-class Progress:
-    """One live line on stdout, rewritten in place: `progress(text)`, twice a second at most.
-
-    A carriage return does it, in a terminal, in Jupyter and under papermill; no widget is left.
-    """
-
-    _shown, _pending, _next = "", "", 0.0
-
-    def __call__(self, text: str) -> None:
-        """Show `text` on the live line, or keep it for later if the last one is too recent."""
-        self._pending = text
-        if text != self._shown and time.monotonic() >= self._next:
-            print("\r" + text.ljust(len(self._shown)), end="", flush=True)  # covers a longer text
-            self._shown, self._next = text, time.monotonic() + 0.5
-
-    def close(self) -> None:
-        """Write what is pending and end the line."""
-        self._next = 0.0
-        self(self._pending)
-        if self._shown:
-            print(flush=True)
-        self._shown, self._pending = "", ""
+    def _check(self, premise: str) -> None:
+        """Note a premise that is false, as any is over a number that was not measured."""
+        names = set(compile(premise, "premise", "eval").co_names) - set(CALLABLE)
+        used = {name: self._numbers.get(name, math.nan) for name in sorted(names)}
+        if not eval(premise, {"__builtins__": {}, **CALLABLE, **used}):
+            shown = [(k, written(v, ".6g") if is_float(v) else v) for k, v in used.items()]
+            values = " and ".join(f"`{name}` is {value}" for name, value in shown)
+            self._wrong.append(f"presumes `{premise}`, but here {values}")
 
 
 def _publish(content: dict[str, str], **metadata: object) -> None:

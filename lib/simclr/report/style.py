@@ -1,19 +1,19 @@
 """What all figures share: the style sheet, the colours of the methods and a few small helpers."""
 
-import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
 from simclr.experiment.stages import METHODS
@@ -26,7 +26,6 @@ PHONE = 3.5  # inches, of a figure on a phone
 INK = "#222222"  # text and the first series that is no method
 SOFT = "#6E6E6E"  # secondary text, thin lines
 ACCENT = "#0B7A5B"  # the second series that is no method
-TICKS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 SMALL = 7  # points, the smallest text anywhere
 
 
@@ -53,17 +52,10 @@ def written(value: object, spec: str) -> str:
     return (text if re.search("[1-9]", text) else text.lstrip("-")).replace("-", "−")
 
 
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw in the report's style whatever the caller's own settings are, and leave those alone."""
-
-    @wraps(draw)
-    def inside(*args, **kwargs) -> Figure:
-        with matplotlib.style.context(STYLE, after_reset=True):
-            figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()  # makes ticks and layout while the style holds
-            return figure
-
-    return inside
+def setup() -> None:
+    """Draw everything in the report's style from here on, whatever the settings were before."""
+    matplotlib.rcdefaults()
+    matplotlib.style.use(STYLE)
 
 
 def panels(height: float, rows=1, columns=1, width=WIDTH, **options) -> tuple[Figure, Axes]:
@@ -96,16 +88,21 @@ def narrow(figure: Figure) -> None:
 
 def _labels_above(ax: Axes) -> None:
     """Move the labels at the ends of lines, which would take half of a phone, above the axes."""
-    ends = [text for text in ax.texts if text.get_gid() == "end-label"]
+    ends = [text for text in ax.texts if text.get_label() == "end label"]
     if not ends:
         return
     for text in ends:
         text.remove()
     found = zip(*ax.get_legend_handles_labels(), strict=True)
-    lines, labels = zip(*sorted(found, key=lambda each: -each[0].get_ydata()[-1]), strict=True)
+    lines, labels = zip(*sorted(found, key=lambda each: -_end(ax, each[0])), strict=True)
     look = {"labelcolor": "linecolor", "frameon": False, "handlelength": 1, "labelspacing": 0.25}
     ax.legend(lines, labels, loc="lower left", bbox_to_anchor=(-0.02, 1), borderpad=0, **look)
     ax.figure.set_figheight(ax.figure.get_figheight() + 0.17 * len(lines))
+
+
+def _end(ax: Axes, line: Line2D) -> float:
+    """How high a line ends, in pixels."""
+    return ax.transData.transform((1, line.get_ydata()[-1]))[1]
 
 
 def _drop_crowded(ax: Axes) -> None:
@@ -131,18 +128,13 @@ def percent(axis: Axis) -> None:
     axis.set_major_formatter(lambda v, _: f"{100 * v:.5g}%")
 
 
-def stretched_percent(axis: Axis, low: float, high: float) -> None:
-    """Label fractions as percentages on a logit scale from `low` to `high`, which are widened a little."""
-    ends = [1 / (1 + math.exp(-v)) for v in (_logit(low) - 0.2, _logit(high) + 0.2)]
-    axis.axes.set(yscale="logit", ylim=ends)
-    axis.set_major_locator(FixedLocator([v for v in TICKS if ends[0] <= v <= ends[1]]))
+def log_errors(axis: Axis) -> None:
+    """Label errors, plotted as fractions on a log scale, by the accuracy that they leave; the best on top."""
+    axis.axes.set_yscale("log")
+    axis.axes.invert_yaxis()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(lambda v, _: f"{100 * v:.5g}%")
-
-
-def _logit(share: float) -> float:
-    share = min(max(share, 1e-4), 1 - 1e-4)
-    return math.log(share / (1 - share))
+    axis.set_major_formatter(lambda error, _: f"{100 * (1 - error):.5g}%")
 
 
 def whole_numbers(ax: Axes, label: str) -> None:
@@ -160,8 +152,7 @@ def end_labels(ax: Axes) -> None:
     point = ax.figure.dpi / 72  # in pixels
     box, height = ax.get_window_extent(), ax.get_window_extent().height / point
     lines, texts = ax.get_legend_handles_labels()
-    ends = [ax.transData.transform((0, line.get_ydata()[-1]))[1] for line in lines]
-    wanted = [(end - box.y0) / point for end in ends]
+    wanted = [(_end(ax, line) - box.y0) / point for line in lines]
     places = spread(wanted, 9.6, height)
     moved = np.abs(np.subtract(places, wanted)).max() > 3  # points
     look = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
@@ -170,7 +161,7 @@ def end_labels(ax: Axes) -> None:
         c, end = line.get_color(), (ax.get_xlim()[1], line.get_ydata()[-1])
         shift = (14 if moved else 4, place - was)
         arrow = {**leader, "color": c} if moved else None
-        ax.annotate(text, end, shift, color=c, arrowprops=arrow, gid="end-label", **look)
+        ax.annotate(text, end, shift, color=c, arrowprops=arrow, label="end label", **look)
 
 
 def spread(wanted: Sequence[float], distance: float, top: float) -> list[float]:

@@ -109,11 +109,11 @@ function element(name, properties = {}, ...children) {
 function answersOf(methods, says) {
   const seen = element('canvas', { width: 28, height: 28, className: 'seen' });
   const about = element('p', { className: 'about' });
-  const rows = methods.map(({ name, colours }) => {
+  const rows = methods.map(({ name, colour }) => {
     const bars = Array.from({ length: 10 }, (_, digit) => element('li', {}, String(digit)));
     const answer = element('strong');
     const row = element('div', { className: 'answer' }, element('span', {}, name), answer, element('ol', { ariaHidden: 'true' }, ...bars));
-    row.style.setProperty('--colour', `light-dark(${colours})`);
+    row.style.setProperty('--colour', colour);
     return { row, bars, answer };
   });
   const box = element('div', { className: 'answers', ariaLive: 'polite' },

@@ -19,27 +19,11 @@ end
 -- 1. Numbers ----------------------------------------------------------------------------------
 local function is_display(inline) return inline.mathtype == 'DisplayMath' end
 
--- A paragraph's displayed equations become blocks of their own: {#eq-x} after one gives it a number.
-local function split_equations(para, number)
-  local blocks, line = pandoc.Blocks {}, pandoc.Inlines {}
-  local function flush(class)
-    local para = #line > 0 and pandoc.Para(line)
-    if para then blocks:insert(class and pandoc.Div({ para }, { class = class }) or para) end
-    line = pandoc.Inlines {}
-  end
-  for _, here in ipairs(para.content) do
-    local id = here.t == 'Str' and here.text:match '^{#(eq%-[%w-]+)}$'
-    if is_display(here) then
-      flush 'kept' -- no page break between a sentence and its equation
-      blocks:insert(pandoc.Div({ pandoc.Plain { here } }, { class = 'equation' }))
-    elseif id and #line == 0 and #blocks > 0 then
-      blocks[#blocks].identifier, blocks[#blocks].attributes.number = id, number(id)
-    elseif #line > 0 or here.t ~= 'Space' and here.t ~= 'SoftBreak' then
-      line:insert(here)
-    end
-  end
-  flush()
-  return blocks
+-- A displayed equation is a paragraph of its own: {#eq-x} after it gives it a number.
+local function equation(para, number)
+  local id = pandoc.utils.stringify(para.content[#para.content]):match '^{#(eq%-[%w-]+)}$'
+  local attributes = { class = 'equation', id = id, number = id and number(id) }
+  return pandoc.Div({ pandoc.Plain { para.content[1] } }, attributes)
 end
 
 local function number_all(blocks)
@@ -81,7 +65,7 @@ local function number_all(blocks)
       return div
     end,
     Para = function(para)
-      if para.content:find_if(is_display) then return split_equations(para, next_number), false end
+      if is_display(para.content[1]) then return equation(para, next_number), false end
     end,
   }
 end

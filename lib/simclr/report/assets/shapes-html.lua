@@ -68,8 +68,7 @@ function shapes.code(div)
     .. div.content .. { raw '</details>' }
 end
 
-function shapes.kept(div) return div.content end
-shapes.screen = shapes.kept
+function shapes.screen(div) return div.content end
 function shapes.front(blocks) return pandoc.Blocks { pandoc.Div(blocks, { class = 'front' }) } end
 
 return shapes

@@ -62,7 +62,6 @@ end
 
 function shapes.code() return {} end
 shapes.screen = shapes.code
-function shapes.kept(div) return around('#block(sticky: true)[', div.content) end
 function shapes.different(div) return around('#different[', div.content) end
 function shapes.references(div) return around('#text(9.2pt)[', div.content) end
 function shapes.front(blocks) return around('#front[', blocks) .. { raw '#contents' } end
