@@ -26,13 +26,6 @@ LABELS = 100
 MORE = 0
 ## PYTHON=python3             the Python >= 3.11 that .venv is made with
 PYTHON = python3
-VARIANTS := source $(basename $(notdir $(wildcard params/variants/*.yaml)))
-$(if $(filter full quick smoke,$(PROFILE)),,$(error PROFILE=$(PROFILE) is unknown: use full, quick or smoke))
-$(if $(filter-out 2,$(words $(PROFILE) $(VARIANT))),$(error PROFILE and VARIANT take one word each))
-$(if $(and $(DATASET),$(filter command,$(origin VARIANT))),$(error \
-	VARIANT=$(VARIANT) and DATASET=$(DATASET): give one of them))
-$(if $(filter $(VARIANTS),$(VARIANT)),,$(error \
-	VARIANT=$(VARIANT) has no file params/variants/$(VARIANT).yaml; there are: $(VARIANTS)))
 R := runs/$(PROFILE)/$(VARIANT)
 # Only the full profile of the source's recipe goes to the committed folder.
 REPORT := $(if $(filter runs/full/source,$(R)),reports,$(R)/report)
@@ -45,9 +38,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV CONDA_PREFIX 
 unexport $(filter-out %INDEX %INDEX_URL %FIND_LINKS %HOST %PROXY %CERT %TLS %TIMEOUT %RETRIES %OFFLINE \
 	%CACHE_DIR %CONFIG_FILE,$(filter PIP_% UV_%,$(.VARIABLES)))
 export PYTHONNOUSERSITE := 1
-export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_USER := 0
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## print this help
 	@echo "make report rebuilds every number, figure and table from the raw data."; echo
@@ -60,8 +51,6 @@ INSTALLED := .venv/.installed
 need_python = $(if $(shell $(PYTHON) -c 'import sys; sys.version_info < (3, 11) or print(1)' 2>/dev/null),,\
 	$(error Python 3.11 or later is needed and PYTHON=$(PYTHON) is not: `apt install python3 python3-venv` \
 	installs it, PYTHON=... names another))
-need_venv = $(if $(shell $(PYTHON) -c 'import venv, ensurepip; print(1)' 2>/dev/null),, \
-	$(error $(PYTHON) has no venv module: `apt install python3-venv` installs it))
 # The stamp names the folder it was made in: a checkout that was moved or copied installs anew.
 ifneq ($(shell $(PY) -c pass 2>/dev/null && cat $(INSTALLED) 2>/dev/null),$(CURDIR))
 $(INSTALLED): always
@@ -69,7 +58,7 @@ endif
 # Without a stamp that can be trusted .venv is made from nothing; with an older one it is updated.
 # Pip installs uv, at the version and with the hashes that the lock gives for it; uv installs the rest.
 $(INSTALLED): requirements.lock pyproject.toml
-	$(need_python)$(need_venv)
+	$(need_python)
 	@[ "$$(cat $@ 2>/dev/null)" = "$(CURDIR)" ] && $(PY) -c pass || $(PYTHON) -m venv --clear .venv
 	@rm -f $@; sed -n '/^uv==/,/[^\]$$/p' requirements.lock > .venv/uv.txt
 	$(PY) -m pip install --quiet --require-hashes --no-deps -r .venv/uv.txt
@@ -92,12 +81,11 @@ NAMES := $(sort $(basename $(notdir $(wildcard notebooks/[0-9][0-9]_*.ipynb))))
 STAGES := $(foreach name,$(NAMES),$(call stage_of,$(name)))
 $(foreach name,$(NAMES),$(eval $(call stage_of,$(name)): $(R)/$(name).ipynb))
 EXECUTED := $(NAMES:%=$(R)/%.ipynb)
-$(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.yaml params/variants/$(VARIANT).yaml) \
+$(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.* params/variants/$(VARIANT).yaml) \
+		$(wildcard reports/ablations.csv $(R)/trained.json) \
 		$(shell find lib/simclr -name '*.py' -o -name '*.mplstyle') | $(INSTALLED)
 	$(if $(filter-out 1,$(NPROC)),$(PY) -m simclr encode $(call stage_of,$*) --processes $(NPROC) $(ARGS))
 	$(PY) -m simclr run $(call stage_of,$*) $(ARGS)
-$(R)/03_probe.ipynb $(R)/06_selftrain.ipynb $(R)/07_comparison.ipynb: $(wildcard reports/ablations.csv)
-$(R)/07_comparison.ipynb: $(wildcard params/*.csv)
 
 report: plan html pdf ## print the plan, execute what needs it and export HTML and PDF
 	@echo "The report is up to date: $(REPORT)/report.html and $(REPORT)/report.pdf"
@@ -108,7 +96,7 @@ $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) note
 		$(wildcard lib/simclr/report/assets/*) $(if $(wildcard $(REPORT)/results.csv),,always)
 	$(PY) -m simclr export $* $(ARGS)
 ablations: $(INSTALLED) ## measure the grid of params/ablations.yaml: reports/ablations.csv (twelve hours of two cores)
-	$(if $(filter full,$(PROFILE)),,$(error make ablations has the profile full only))$(PY) -m simclr ablations
+	$(PY) -m simclr ablations $(ARGS)
 bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benchmarks/results/ (half an hour)
 	$(PY) -m uv pip install --quiet --target .venv/bench --no-deps -r benchmarks/requirements.txt
 	$(PY) benchmarks/bench.py
@@ -119,7 +107,7 @@ look: $(INSTALLED) ## take pictures of the report's pages, and of its screen at 
 unchanged: $(INSTALLED) ## SINCE=revision: show that an edit of the science changed no result, and keep what is trained
 	$(PY) benchmarks/unchanged.py $(or $(SINCE),HEAD)
 verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, number by number
-	$(PY) -m simclr verify $(ARGS) --against $(REPORT)
+	$(PY) -m simclr verify $(ARGS)
 
 # ---- Your own images -----------------------------------------------------------------------------
 OWN := --images "$(IMAGES)" $(ARGS)
@@ -148,7 +136,7 @@ lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml (UPGRADE=1 rai
 		--generate-hashes --no-annotate --quiet $(if $(UPGRADE),--upgrade) \
 		--custom-compile-command 'make lock' --output-file requirements.lock
 clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained stays in runs/cache)
-	rm -rf $(R)
+	rm -rf "$(R)"
 distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -22,12 +22,11 @@ FAKE_PYTHON = """#!/bin/sh
 case "$1 $2" in
 "-c pass") exit 0 ;;
 "-c import sys"*) [ "$FAKE_LACKS" = version ] || echo 1; exit 0 ;;
-"-c import venv"*) [ "$FAKE_LACKS" = venv ] || echo 1; exit 0 ;;
 esac
 echo "begin $*" >> calls; env > environment
 [ -n "$FAKE_SLOW" ] && sleep 0.05
 [ "$FAKE_FAIL" = "$3 $4" ] && exit 1
-folder=${10:-runs}/$6/$8
+folder=runs/$6/$8
 case "$3" in
 --clear) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
 run) mkdir -p $folder; cp notebooks/[0-9][0-9]_$4.ipynb $folder ;;
@@ -120,20 +119,9 @@ def test_make_alone_prints_every_target_and_setting(tree: Tree):
     assert shown >= {*targets.split(), "distclean", *STAGES, *settings}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["PROFILE=fast"], ["PROFILE=fast", "full, quick or smoke"]),
-        (["PROFILE=full quick"], ["one word"]),
-        (["VARIANT=nonesuch"], ["params/variants/nonesuch.yaml", "source", "fashion-mnist"]),
-        (["DATASET=cifar"], ["params/variants/cifar.yaml", "fashion-mnist"]),
-        (["VARIANT=fashion-mnist", "DATASET=mnist"], ["VARIANT=", "DATASET=", "one of them"]),
-        (["MAKE_VERSION=3.81"], ["GNU make 4", "3.81", "gmake"]),
-    ],
-)
-def test_what_cannot_be_done_is_one_clear_line(tree: Tree, arguments: list[str], words: list[str]):
-    line = one_line(tree.make(*arguments))
-    assert all(word in line for word in words), line
+def test_an_old_make_is_one_clear_line(tree: Tree):
+    line = one_line(tree.make("MAKE_VERSION=3.81"))
+    assert all(word in line for word in ("GNU make 4", "3.81", "gmake")), line
 
 
 @pytest.mark.parametrize(
@@ -141,7 +129,6 @@ def test_what_cannot_be_done_is_one_clear_line(tree: Tree, arguments: list[str],
     [
         ("/nonexistent", "", ["Python 3.11", "/nonexistent", "PYTHON=", "apt install"]),
         ("'./fake python'", "version", ["Python 3.11", "PYTHON="]),
-        ("'./fake python'", "venv", ["venv module", "apt install python3-venv"]),
     ],
 )
 def test_a_missing_python_is_one_clear_line(tree: Tree, python: str, lacks: str, words: list[str]):
@@ -245,11 +232,6 @@ def test_profiles_and_variants_build_in_folders_of_their_own(built: Tree):
     built.touch("params/variants/fashion-mnist.yaml")
     assert built.asked("report", "DATASET=mnist") == []
     assert built.asked("report", "PROFILE=smoke", "DATASET=fashion-mnist") == [*RUNS, *EXPORTS]
-
-
-def test_verify_compares_with_the_report(built: Tree):
-    assert built.asked("verify") == ["verify"]
-    assert built.calls()[-1].endswith("--against reports")
 
 
 def test_clean_leaves_the_cache_the_report_and_other_profiles(built: Tree):
