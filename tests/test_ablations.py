@@ -20,7 +20,7 @@ def test_every_point_has_a_name_of_its_own_and_changes_what_there_is():
     names = [point.name for point in grid]
     assert len(set(names)) == len(names) and not grid[0].changes
     for point in grid:
-        runs = point.runs(point.study("full"))
+        runs = point.runs(point.study())
         assert {run.method.key for run in runs} == set(point.methods)
         assert {run.n_labels for run in runs} == {max(run.n_labels for run in runs)}
     table = pd.DataFrame({"group": "one", "point": names, "method": "probe", "accuracy": 0.5})
@@ -60,31 +60,20 @@ def probes(name: str, **change) -> ablations.Point:
 
 
 @pytest.mark.slow
-def test_a_point_that_fails_is_named_and_the_others_are_measured(tmp_path, monkeypatch):
-    other = probes("without rotation", rotation=0.0)
-    monkeypatch.setattr(
-        ablations, "grid", lambda: [probes("all"), probes("bad", rotation=-1.0), other]
-    )
-    monkeypatch.setattr(ablations, "results_file", lambda profile: tmp_path / "a.csv")
-    with pytest.raises(UserError, match=r"^ablations: bad: .*rotation"):
-        ablations.measure("smoke")
-    found = pd.read_csv(tmp_path / "a.csv")
-    assert list(found.point.unique()) == ["all", "without rotation"]
-    assert found.accuracy.between(0, 1).all() and found.key.is_unique
-    expected = [run.job.key for run in other.runs(other.study("smoke"))]
-    assert list(found.key[found.point == "without rotation"]) == expected
-
-
-@pytest.mark.slow
-def test_a_dask_cluster_may_share_the_points(tmp_path, monkeypatch):
-    points = [probes(f"shear {i}", shear=0.1 + i / 100) for i in range(2)]
+def test_a_dask_cluster_may_share_the_points_and_one_that_fails_is_named(tmp_path, monkeypatch):
+    points = [probes("all"), probes("bad", rotation=-1.0), probes("none", rotation=0.0)]
     monkeypatch.setattr(ablations, "grid", lambda: points)
-    monkeypatch.setattr(ablations, "results_file", lambda profile: tmp_path / "a.csv")
     with mock.patch.dict(os.environ):  # in which Dask leaves one thread for all that comes after
         cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-        with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
-            found = ablations.measure("smoke")
-    assert list(found.point.unique()) == ["shear 0", "shear 1"]
+        shared = joblib.parallel_config(backend="dask")
+        fails = pytest.raises(UserError, match=r"^ablations: bad: .*rotation")
+        with cluster, Client(cluster), shared, fails:
+            ablations.measure("smoke", tmp_path / "a.csv")
+    found = pd.read_csv(tmp_path / "a.csv")
+    assert list(found.point.unique()) == ["all", "none"]
+    assert found.accuracy.between(0, 1).all() and found.key.is_unique
+    expected = [run.job.key for run in points[2].runs(points[2].study("smoke"))]
+    assert list(found.key[found.point == "none"]) == expected
 
 
 def test_the_committed_results_are_summed_up():
@@ -104,6 +93,7 @@ def test_the_committed_results_are_those_of_this_code_and_grid():
     for point in grid:
         rows = found[found.point == point.name]
         machine = rows.iloc[0][["device", "precision", "torch", "data"]].to_dict()
-        study = point.study("full", environment={**machine, "balanced": True})
+        study = point.study()
+        study.environment = {**machine, "balanced": True}
         study.data = files.DATA  # no image is needed for a key
         assert list(rows.key) == [run.job.key for run in point.runs(study)]

@@ -14,7 +14,8 @@ README = (files.ROOT / "README.md").read_text()
 def test_the_committed_report_is_of_this_checkouts_code_and_parameters():
     """By the keys of all that was trained, computed for the machine that built it."""
     record = files.read_json(files.REPORTS / "provenance.json")
-    study = Study(environment=record["environment"])
+    study = Study()
+    study.environment = record["environment"]
     for stage, made in record["stages"].items():
         keys = [job.key for job in study.jobs(stage)]
         assert made["keys"] == keys, f"reports/ holds another {stage}: run `make report`"

@@ -159,11 +159,10 @@ def test_without_images_a_line_says_how_to_name_them(command, capsys):
     assert "IMAGES=folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_collection_of_the_same_name_is_refused(project, folder, tmp_path):
     other = tmp_path / folder.name
     shutil.copytree(folder, other)
-    with pytest.raises(SystemExit):
-        main(["label", "--images", str(other), "--profile", "smoke"])
     with pytest.raises(UserError, match="belongs to"):
         Project(Study("smoke", changes={"own": {"images": str(other)}})).check_source()
 

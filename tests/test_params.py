@@ -91,12 +91,12 @@ MISTAKES = [
     ("pretrain.seeds", "[0, x]", "'x': input should be a valid integer"),
     ("neighbours.warmup_epochs", "6", "6.0 with epochs: 6; use less"),
     ("views.blur", "0.05", "0.05 is below blur_least: 0.1; use as much or more"),
-    ("selftrain.choices", "[1, 0]", "[1, 0] must increase, without repeats"),
+    ("selftrain.choices", "[1, 0]", "[1, 0]: must increase, without repeats"),
     ("finetune.update_norm", "no thanks", "'no thanks': input should be a valid boolean"),
     ("common.dataset", "cifar10", "'mnist', 'fashion-mnist' or 'kmnist'"),
     ("common.n_labels", "[7]", "7 with balanced draws; use multiples of 10"),
     ("common.n_labels", "[]", "[]: list should have at least 1 item"),
-    ("common.draws", "[0, 0]", "[0, 0] must increase, without repeats"),
+    ("common.draws", "[0, 0]", "[0, 0]: must increase, without repeats"),
     ("common.test_images", "1000", "curve_test_images: 2500 with test_images: 1000; use as many"),
 ]
 

@@ -10,11 +10,11 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
 
 from simclr import fetch, files
 from simclr.errors import Lost, UserError
 from simclr.experiment import parallel, params, provenance, session
+from simclr.experiment.live import Live
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
@@ -48,13 +48,13 @@ def main(arguments: list[str] | None = None) -> None:
         elif args.command == "data":
             describe_data(study)
         elif args.command == "ablations":
-            measure_ablations()
+            measure_ablations(study)
         elif args.command in OWN:
             own(study, args)
         else:
             from simclr.experiment import verify
 
-            raise SystemExit(verify.verify(study, args.against))
+            raise SystemExit(verify.verify(study))
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
         if FIRST:
             print(f"error: {error}", file=sys.stderr)
@@ -85,14 +85,17 @@ def own(study: Study, args: argparse.Namespace) -> None:
 
 def train(study: Study, stages: list[str], processes: int) -> None:
     """Train what is missing without executing a notebook, for a machine that only computes."""
+    if unknown := set(stages) - set(STAGES):
+        raise UserError(
+            f"train: {', '.join(unknown)}: no such stage; there are: {', '.join(STAGES)}"
+        )
     study.trained.unlink(missing_ok=True)
-    for stage in stages:
-        if processes != 1:
-            encode(study, stage, processes)
-        print(f"{stage}: {len(study.missing(stage))} to train", flush=True)
-        study.train(stage, lambda text: print(f"\r{text}", end="", flush=True))
+    for stage in stages if processes != 1 else ():
+        encode(study, stage, processes)
+    print(f"{study.name}: {session.forecast(study, *stages)}", flush=True)
+    study.make([job for stage in stages for job in study.jobs(stage)])
     files.write_json(study.trained, study.machine)
-    print(f"\ntrained; to make the report elsewhere, copy {files.shown(study.runs)}/ there")
+    print(f"trained; to make the report elsewhere, copy {files.shown(study.runs)}/ there")
 
 
 def encode(study: Study, stage: str, processes: int) -> None:
@@ -109,19 +112,22 @@ def encode(study: Study, stage: str, processes: int) -> None:
     study.check_machine()
     device = study.machine["device"]
     record = provenance.here(device)
-    with ranks.group(device):
+    with ranks.group(device), Live() as live:
         for job in ranks.from_first(lambda: study.missing(stage)):
             if "train" in job.inputs:
-                parallel.together(job, record, lambda text: print(f"\r{text}", end="", flush=True))
+                parallel.together(job, record, live)
 
 
-def measure_ablations() -> None:
+def measure_ablations(study: Study) -> None:
     """Measure the grid of ablations and say where the results are."""
     from simclr.experiment import ablations
-    from simclr.report.show import Progress
 
-    table = ablations.measure("full", Progress())
-    print(f"\n{files.shown(ablations.RESULTS)}: {table.point.nunique()} points")
+    if study.name != "full/source":
+        raise UserError(
+            f"ablations: {study.name}: the grid has the profile full and its own variants"
+        )
+    table = ablations.measure()
+    print(f"{files.shown(ablations.RESULTS)}: {table.point.nunique()} points")
 
 
 def plan(study: Study) -> None:
@@ -150,11 +156,9 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("encode", "train"):
             command.add_argument("--processes", type=int, default=1)
         if name == "train":
-            command.add_argument("stages", nargs="*", default=list(STAGES))
+            command.add_argument("stages", nargs="*", default=list(STAGES), metavar="stage")
         if name == "export":
             command.add_argument("kind", choices=["html", "pdf"])
-        if name == "verify":
-            command.add_argument("--against", type=Path, default=files.REPORTS)
         if name in OWN:
             command.add_argument("--images", default="")
         if name == "choose":

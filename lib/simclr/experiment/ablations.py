@@ -1,6 +1,6 @@
 """What the report measures besides its stages: a grid of changes, each point trained and tested by itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -19,7 +19,6 @@ from simclr.experiment.study import Run, Study
 from simclr.model import Encoder
 from simclr.networks import NETWORKS
 
-SMALL = "ablations"  # the variant with the small pre-training
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
 
@@ -44,16 +43,11 @@ class Point(NamedTuple):
     methods: list[str]
     changes: Mapping[str, Mapping]
 
-    def study(self, profile: str, environment: Mapping | None = None) -> Study:
-        small = self.variant == SMALL and profile != "full"  # other profiles are small as they are
-        variant = SOURCE if small else self.variant
-        return Study(profile, variant, self.changes, environment=environment)
+    def study(self, profile: str = "full") -> Study:
+        return Study(profile, self.variant, self.changes)
 
     def runs(self, study: Study) -> list[Run]:
-        stages = {METHODS[key].stage for key in self.methods}
-        found = [run for stage in stages for run in study.measured(stage)]
-        unique = {run.job.key: run for run in found if run.method.key in self.methods}
-        return sorted(unique.values(), key=lambda run: self.methods.index(run.method.key))
+        return study.measurements(METHODS[key] for key in self.methods)
 
 
 def grid(file: Path = GRID) -> list[Point]:
@@ -81,7 +75,7 @@ def grid(file: Path = GRID) -> list[Point]:
     return points
 
 
-def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -> pd.DataFrame:
+def measure(profile: str = "full", file: Path = RESULTS) -> pd.DataFrame:
     """Train what is missing and gather the results; a point that fails does not stop the others.
 
     Points go through joblib: inside `joblib.parallel_config(backend="dask")` they run on a cluster
@@ -95,7 +89,7 @@ def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -
         UserError: some points failed; says which and why.
     """
     points = grid()
-    done = Parallel()(delayed(_point)(profile, point, progress) for point in points)
+    done = Parallel()(delayed(_point)(profile, point) for point in points)
     tables, failed = [], []
     for point, found in zip(points, done, strict=True):
         if isinstance(found, str):
@@ -103,15 +97,10 @@ def measure(profile: str, progress: Callable[[str], None] = lambda text: None) -
         else:
             tables.append(pd.DataFrame(found).assign(group=point.group, point=point.name))
     if tables:
-        _write(pd.concat(tables), results_file(profile))
+        _write(pd.concat(tables), file)
     if failed:
         raise UserError("ablations: " + "\n".join(failed))
-    return pd.read_csv(results_file(profile))
-
-
-def results_file(profile: str) -> Path:
-    """Where the results of a profile go: beside the report for the full one."""
-    return RESULTS if profile == "full" else files.RUNS / profile / SMALL / "ablations.csv"
+    return pd.read_csv(file)
 
 
 def numbers(table: pd.DataFrame) -> dict[str, float]:
@@ -158,11 +147,11 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _point(profile: str, point: Point, progress: Callable[[str], None]) -> list[dict] | str:
+def _point(profile: str, point: Point) -> list[dict] | str:
     """The rows of one point, or what went wrong."""
     try:
         study = point.study(profile)
-        study.make([run.job for run in point.runs(study)], progress)
+        study.make([run.job for run in point.runs(study)])
         return [_row(study, run) for run in point.runs(study)]
     except UserError as error:
         return str(error)

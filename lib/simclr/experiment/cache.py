@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import pkgutil
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -112,11 +111,11 @@ def make(
     job.folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(job.folder.with_suffix(".lock"))
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         print(f"{job.kind}: waiting for another process that trains the same", flush=True)
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         if not job.is_done():
             job.folder.mkdir(exist_ok=True)
             start = time.perf_counter()
@@ -140,8 +139,6 @@ def make(
                 **record,
             }
             files.write_json(job.folder / ABOUT, about)
-    finally:
-        lock.release()
 
 
 def missing(jobs: list[Job]) -> list[Job]:
@@ -157,11 +154,6 @@ def missing(jobs: list[Job]) -> list[Job]:
     for job in jobs:
         look(job)
     return list(found.values())
-
-
-def remove(job: Job) -> None:
-    """Forget a result."""
-    shutil.rmtree(job.folder, ignore_errors=True)
 
 
 @cache

@@ -1,7 +1,6 @@
-"""Executes a stage's notebook by papermill; it trains what is not there yet."""
+"""Executes a stage's notebook by papermill, after what it needs was trained."""
 
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ import nbformat
 
 from simclr import files
 from simclr.errors import UserError
-from simclr.experiment import provenance
+from simclr.experiment import provenance, session
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
@@ -25,11 +24,11 @@ def notebook(stage: str) -> Path:
 
 def executed(study: Study, stage: str) -> Path:
     """Where the executed notebook of a stage is kept."""
-    return files.RUNS / study.profile / study.variant / notebook(stage).name
+    return study.folder / notebook(stage).name
 
 
 def run(study: Study, stage: str) -> None:
-    """Execute a stage's notebook into NN_stage.partial.ipynb; rename that when it came to its end.
+    """Train what a stage needs, and execute its notebook into NN_stage.partial.ipynb; rename that at its end.
 
     The file gets the time of the beginning, so that make sees what was edited meanwhile.
 
@@ -39,11 +38,10 @@ def run(study: Study, stage: str) -> None:
     source, target, begun = notebook(stage), executed(study, stage), time.time()
     partial = target.with_suffix(".partial.ipynb")
     made_of = provenance.made_of(study, stage, source)
-    print(f"{stage}: {files.shown(source)}", flush=True)
+    print(f"{stage}: {session.forecast(study, stage)}", flush=True)
+    study.train(stage)
     parameters = {"profile": study.profile, "variant": study.variant, "changes": study.changes}
     run_notebook(stage, source, partial, parameters)
-    if provenance.made_of(study, stage, source) != made_of:
-        raise UserError(f"{stage}: its code changed while it ran; run {study.command(stage)} again")
     book = nbformat.read(partial, as_version=4)
     book.metadata["simclr"] = {**book.metadata.get("simclr", {}), "made_of": made_of}
     nbformat.write(book, partial)
@@ -52,13 +50,12 @@ def run(study: Study, stage: str) -> None:
 
 
 def run_notebook(name: str, source: Path, target: Path, parameters: Mapping[str, object]) -> None:
-    """Execute a notebook; its output goes to the terminal, too.
+    """Execute a notebook.
 
     Raises:
         UserError: what it stopped with; `name` leads the message.
     """
     import papermill
-    from nbclient.exceptions import DeadKernelError
 
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -69,19 +66,11 @@ def run_notebook(name: str, source: Path, target: Path, parameters: Mapping[str,
             kernel_name="python3",
             cwd=files.ROOT,
             progress_bar=False,
-            stdout_file=_Terminal(),
             coalesce_streams=True,
             extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of local TCP
         )
-    except DeadKernelError:
-        raise UserError(
-            f"{name}: the notebook's kernel died, perhaps for want of memory\n  so far: {target}"
-        ) from None
     except papermill.PapermillExecutionError as error:
-        if error.ename == "TerminatedWorkerError":
-            said = "a process with a label draw died, perhaps for want of memory"
-        else:
-            said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
+        said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"{name}: {said}\n  the notebook so far: {target}") from None
 
 
@@ -106,25 +95,3 @@ def books(study: Study) -> list[Path]:
             )
         found.append(file)
     return found
-
-
-class _Terminal:
-    """Passes a kernel's output on; in a log file the live line ("\\r...") comes once a minute."""
-
-    def __init__(self) -> None:
-        self._line, self._next = "", 0.0
-
-    def write(self, text: str) -> None:
-        if sys.stdout.isatty():
-            sys.stdout.write(text)
-            return
-        *done, live = (self._line + text).split("\n")
-        self._line = live.rsplit("\r", 1)[-1]
-        for line in done:
-            print(line.rsplit("\r", 1)[-1].rstrip())
-        if "\r" in live and time.monotonic() >= self._next:
-            print(self._line.rstrip(), flush=True)
-            self._next = time.monotonic() + 60
-
-    def flush(self) -> None:
-        sys.stdout.flush()

@@ -50,8 +50,8 @@ class Findings:
         """The tidy table, a row a classifier."""
         rows = []
         for run in self.runs:
-            with self._result(run) as found:
-                counted = {name: found[name].item() for name in ("correct", "n_test", "seconds")}
+            found = self._result(run)
+            counted = {name: found[name].item() for name in ("correct", "n_test", "seconds")}
             rows.append(
                 {
                     "dataset": self.study.dataset.key,
@@ -69,20 +69,6 @@ class Findings:
         return table
 
     @cached_property
-    def histories(self) -> pd.DataFrame:
-        """How training went with all labels: method, pretrain_seed, draw, step, loss, accuracy."""
-        tables = []
-        for run in self._with_all_labels():
-            with self._result(run) as found:
-                if "history_step" in found:
-                    names = ("step", "loss", "accuracy")
-                    table = pd.DataFrame({name: found[f"history_{name}"] for name in names})
-                    tables.append(
-                        table.assign(method=run.method.key, pretrain_seed=run.seed, draw=run.draw)
-                    )
-        return pd.concat(tables, ignore_index=True).astype({"pretrain_seed": "Int64"})
-
-    @cached_property
     def runs(self) -> list[Run]:
         return self.study.measured(self.stage)
 
@@ -91,8 +77,9 @@ class Findings:
             run for run in self.runs if run.n_labels == max(self.study.params["common"].n_labels)
         ]
 
-    def _result(self, run: Run):
-        return np.load(_done(self.study, run.job).file("result.npz"))
+    def _result(self, run: Run) -> dict[str, np.ndarray]:
+        with np.load(_done(self.study, run.job).file("result.npz")) as found:
+            return dict(found)
 
     @cached_property
     def pretraining(self) -> pd.DataFrame:
@@ -150,8 +137,8 @@ class Findings:
         labels, rows = data.labels(self.study.data, "pool").numpy(), []
         for run in self._with_all_labels():
             if run.method.key == "spread":
-                with self._result(run) as found:
-                    given, called = found["labelled"], found["predicted"][self.truth == true]
+                found = self._result(run)
+                given, called = found["labelled"], found["predicted"][self.truth == true]
                 mine = tuple(given[labels[given] == true])
                 rows.append((run.draw, (called == taken_for).sum(), mine))
         table = pd.DataFrame(rows, columns=["draw", "errors", "labelled"])
@@ -214,6 +201,5 @@ class Findings:
 
 def _done(study: Study, job: Job) -> Job:
     if not job.is_done():
-        kind = METHODS[job.kind].stage if job.kind in METHODS else "pretrain"
-        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command(kind)}")
+        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command('train')}")
     return job

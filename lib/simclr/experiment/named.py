@@ -68,7 +68,6 @@ def _of_method(found: "Findings", method: str) -> dict[str, float | str]:
         f"{method}_worst": most.worst,
         f"{method}_fewest": fewest["mean"],
         f"{method}_fewest_worst": fewest.worst,
-        f"{method}_fewest_best": fewest.best,
         f"{method}_seconds": fits.seconds.mean(),
     }
     numbers = {name: float(value) for name, value in values.items()}
@@ -176,20 +175,16 @@ def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:
     later = gaps[trained.epoch > 1]
     lowest = trained.groupby("seed").validation_loss.min().mean()
     found = {
-        "epochs": trained.epoch.max(),
         "chance": chance_loss(batch_size),
         "loss_first": first.train_loss.mean(),
         "loss_last": last.train_loss.mean(),
-        "validation_first": first.validation_loss.mean(),
         "validation_last": last.validation_loss.mean(),
         "validation_rise": last.validation_loss.mean() - lowest,
         "gap": gaps.max(),
         "gap_later": later.max(),
-        "gap_last": (last.train_loss - last.validation_loss).abs().max(),
         "alignment_last": last.alignment.mean(),
         "uniformity_first": before.uniformity.mean(),
         "uniformity_last": last.uniformity.mean(),
         "minutes": trained.seconds.median() * trained.epoch.max() / 60,
-        "speed": trained.views_per_second.median(),
     }
     return {f"pretrain_{name}": float(value) for name, value in found.items()}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from simclr.errors import UserError
 from simclr.experiment import cache
@@ -23,28 +24,40 @@ def side_by_side(
     device: str,
     progress: Callable[[str], None],
 ) -> None:
-    """Do the jobs, as many at a time as there are workers.
+    """Do the jobs, as many at a time as there are workers; one waits for those that it reads.
 
     Args:
+        jobs: what one of them reads comes before it, or is done.
         record: what to write down about each, see `cache.make`.
         progress: called with a line of text after each.
+
+    Raises:
+        UserError: one of the processes died.
     """
     at_once = workers(device, len(jobs))
     run = Parallel(at_once, return_as="generator_unordered", pre_dispatch=at_once)
     start = time.perf_counter()
-    for done, kind in enumerate(run(delayed(_make)(job, record) for job in jobs), 1):
-        left = (time.perf_counter() - start) / done * (len(jobs) - done) / 60
-        count = f"{done}/{len(jobs)} classifiers, {at_once} at a time"
-        progress(f"{kind}  {count}  {left:.0f} min left")
+    try:
+        for done, kind in enumerate(run(delayed(_make)(job, record) for job in jobs), 1):
+            left = (time.perf_counter() - start) / done * (len(jobs) - done) / 60
+            count = f"{done}/{len(jobs)}, {at_once} at a time"
+            progress(f"{kind}  {count}  {left:.0f} min left")
+    except TerminatedWorkerError:
+        raise UserError(
+            "a process that trained died, perhaps for want of memory; what is done is kept: "
+            "run the same command again"
+        ) from None
 
 
 def _make(job: cache.Job, record: Mapping[str, object]) -> str:
+    while not all(read.is_done() for read in job.reads.values()):
+        time.sleep(0.1)  # another worker is at it
     cache.make(job, record)
     return job.kind
 
 
 def workers(device: str, jobs: int) -> int:
-    """How many classifiers to train at a time.
+    """How many jobs to do at a time.
 
     Each gets a core and 2 GiB. Small batches leave a GPU idle, so several share one; on Apple's GPU it
     is one at a time.

@@ -40,28 +40,25 @@ def load(
     Raises:
         UserError: a line for each mistake, naming the file, the field, its value and what is allowed.
     """
-    values: dict[str, object] = {}
+    values: dict[str, dict] = {name: {} for name in sections}
     rows: dict[tuple[str, str], dict] = {}
-    places: dict[object, str] = {}  # section, or section and parameter -> the file that gave it
     for place, content, reasons in _layers(profile, variant, changes or {}, folder):
         for section, given in content.items():
-            places[section] = place
             if section not in sections:
-                values[section] = given  # refused below
-                continue
+                known = ", ".join(sections)
+                raise UserError(f"{place}: {section}: unknown section; known: {known}")
             if not isinstance(given, Mapping):
                 raise UserError(f"{place}: {section}: must hold lines of the form name: value")
-            values[section] = {**values.get(section, {}), **given}
             for name, value in given.items():
-                places[section, name] = place
+                values[section][name] = value
                 reason = reasons.get((section, name), "")
                 rows[section, name] = {"value": value, "reason": reason, "file": place}
     fields = {name: (kind, ...) for name, kind in sections.items()}
     try:
         checked = create_model("Parameters", __base__=Section, **fields)(**values)
     except ValidationError as error:
-        base = files.shown(folder / "full.yaml")
-        lines = [_line(mistake, sections, places, base) for mistake in error.errors()]
+        base = {"file": files.shown(folder / "full.yaml")}
+        lines = [_line(mistake, sections, rows, base) for mistake in error.errors()]
         raise UserError("\n".join(lines)) from None
     table = [{"section": s, "parameter": name, **row} for (s, name), row in rows.items()]
     return {name: getattr(checked, name) for name in sections}, pd.DataFrame(table)
@@ -105,21 +102,21 @@ def read(file: Path) -> tuple[dict, dict[tuple[str, str], str]]:
     return content, reasons
 
 
-def _line(error: Mapping, sections: Mapping, places: Mapping, base: str) -> str:
+def _line(error: Mapping, sections: Mapping, rows: Mapping, base: Mapping) -> str:
     """One mistake that pydantic found, in our words."""
     section, *inside = error["loc"]
     message, kind = error["msg"].removeprefix("Value error, "), error["type"]
-    if kind == "extra_forbidden":
-        known = sections[section].model_fields if inside else sections
-        place = places[section, inside[0]] if inside else places[section]
-        what, name = "parameter" if inside else "section", ".".join(error["loc"])
-        return f"{place}: {name}: unknown {what}; known: {', '.join(known)}"
-    if not inside:  # a rule over several fields, its text begins with the field's name
-        return f"{places.get((section, message.split(':')[0]), base)}: {section}.{message}"
+    name = inside[0] if inside else message.split(":")[0]  # a rule over several fields begins so
+    place = rows.get((section, name), base)["file"]
+    if not inside:
+        return f"{place}: {section}.{message}"
     if kind == "missing":
-        return f"{base}: {section}.{inside[0]}: missing"
+        return f"{place}: {section}.{name}: missing"
+    if kind == "extra_forbidden":
+        known = ", ".join(sections[section].model_fields)
+        return f"{place}: {section}.{name}: unknown parameter; known: {known}"
     given = error["input"]
-    text = f"{section}.{inside[0]}: {given!r}: {message[0].lower()}{message[1:]}"
+    text = f"{section}.{name}: {given!r}: {message[0].lower()}{message[1:]}"
     if isinstance(given, str) and re.fullmatch(r"[-+.\d]+e[-+]?\d+", given):
         text += "; YAML reads 1e-3 as text, write 0.001 or 1.0e-3"
-    return f"{places[section, inside[0]]}: {text}"
+    return f"{place}: {text}"

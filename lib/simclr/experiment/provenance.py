@@ -2,7 +2,6 @@
 
 import platform
 import subprocess
-from collections.abc import Mapping
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 
 from simclr import fetch, files
 from simclr.experiment.cache import LIBRARY, code_digest
+from simclr.experiment.stages import STAGES
 
 if TYPE_CHECKING:
     from simclr.experiment.study import Study
@@ -47,13 +47,13 @@ def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     }
 
 
-def collect(study: "Study", stages: Mapping[str, object]) -> dict:
+def collect(study: "Study") -> dict:
     """What a report rests on: revision, environment, data, and of each stage parameters and keys.
 
     `seconds` are those of training, all draws added up; draws run side by side.
     """
     found = {}
-    for stage in stages:
+    for stage in STAGES:
         jobs = study.jobs(stage)
         records = [job.about() for job in jobs]
         last = records[-1]

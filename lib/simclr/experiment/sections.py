@@ -2,17 +2,26 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from simclr import files
 from simclr.fetch import DATASETS
 from simclr.networks import NETWORKS
 
+
+def _increasing(values: list[int]) -> list[int]:
+    if values != sorted(set(values)):
+        raise ValueError("must increase, without repeats")
+    return values
+
+
+Increasing = AfterValidator(_increasing)
 Count = Annotated[int, Field(ge=1, le=10_000)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Seeds = Annotated[list[Seed], Field(min_length=1), Increasing]
 
 
 class Section(BaseModel):
@@ -32,8 +41,10 @@ class Common(Section):
     dataset: Literal[*DATASETS]
     data_dir: str
     balanced: bool
-    draws: Annotated[list[Annotated[int, Field(ge=0, le=9999)]], Field(min_length=1)]
-    n_labels: Annotated[list[Annotated[int, Field(ge=2, le=40_000)]], Field(min_length=1)]
+    draws: Annotated[list[Annotated[int, Field(ge=0, le=9999)]], Field(min_length=1), Increasing]
+    n_labels: Annotated[
+        list[Annotated[int, Field(ge=2, le=40_000)]], Field(min_length=1), Increasing
+    ]
     test_images: Annotated[int, Field(ge=100, le=10_000)]
     curve_test_images: Annotated[int, Field(ge=100, le=10_000)]
     probe_l2: Annotated[float, Field(gt=0, le=1000)]
@@ -42,8 +53,6 @@ class Common(Section):
 
     @model_validator(mode="after")
     def _lists(self) -> Self:
-        _increasing("draws", self.draws)
-        _increasing("n_labels", self.n_labels)
         if self.curve_test_images > self.test_images:
             raise ValueError(
                 f"curve_test_images: {self.curve_test_images} with test_images: {self.test_images}; "
@@ -88,12 +97,7 @@ class AllViews(Augmentation):
 class PretrainingViews(AllViews):
     """The views of pre-training, and its seeds."""
 
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        _increasing("seeds", self.seeds)
-        return self
+    seeds: Seeds
 
 
 class BetterViews(PretrainingViews):
@@ -201,12 +205,7 @@ class Selftrain(Training, Teaching):
     warmup_steps: Annotated[int, Field(ge=0, le=10_000)]
     smoothing: Share
     average: Share
-    choices: Annotated[list[Seed], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        _increasing("choices", self.choices)
-        return self
+    choices: Seeds
 
 
 class Own(AllViews, Spreading):
@@ -230,8 +229,3 @@ class Own(AllViews, Spreading):
 class Comparison(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     mistakes: Annotated[int, Field(ge=1, le=100)]
-
-
-def _increasing(name: str, values: list[int]) -> None:
-    if values != sorted(set(values)):
-        raise ValueError(f"{name}: {values} must increase, without repeats")

@@ -49,14 +49,15 @@ def _largest_built(stage: str, variant: str) -> str:
     )
 
 
-def forecast(study: Study, stage: str, after: Iterable[str] = ()) -> str:
-    """What a stage will do, in words.
+def forecast(study: Study, *stages: str, after: Iterable[str] = ()) -> str:
+    """What stages will do, in words.
 
     Args:
         after: stages that will have been built before, whose work is not counted.
     """
     before = {job.key for other in after for job in study.missing(other)}
-    missing = [job for job in study.missing(stage) if job.key not in before]
+    jobs = {job.key: job for stage in stages for job in study.missing(stage)}
+    missing = [job for key, job in jobs.items() if key not in before]
     if not missing:
         return "reads what is built."
     study.check_machine()

@@ -1,7 +1,7 @@
 """A study: one profile, variant and set of changes; what it trains, and the results of that."""
 
 import importlib.metadata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from simclr import fetch, files
 from simclr.errors import UserError
 from simclr.experiment import cache, params, provenance
+from simclr.experiment.live import Live
 from simclr.experiment.parallel import side_by_side
 from simclr.experiment.sections import Augmentation, Pretrain
 from simclr.experiment.stages import ENCODERS, METHODS, SECTIONS, STAGES, Method
@@ -46,6 +47,7 @@ class Study:
         params: section -> checked values.
         table: a row a parameter: section, parameter, value, reason, file.
         runs: the folder whose cache is used.
+        folder: where its executed notebooks are and, but for the committed one, its report.
         environment: device, precision, version of torch and data, which are part of every key.
     """
 
@@ -55,15 +57,12 @@ class Study:
         variant: str = params.SOURCE,
         changes: Mapping | None = None,
         runs: Path = files.RUNS,
-        environment: Mapping | None = None,
     ) -> None:
         self.profile, self.variant, self.changes = profile, variant, dict(changes or {})
         self.params, self.table = params.load(SECTIONS, profile, variant, changes)
         for encoder in ENCODERS.values():
             _check(self.merged(encoder.sections), encoder.sections)
-        self.runs = runs
-        if environment:  # another machine's, to compare keys with its
-            self.environment = dict(environment)
+        self.runs, self.folder = runs, runs / profile / variant
 
     @property
     def name(self) -> str:
@@ -97,7 +96,7 @@ class Study:
     @property
     def trained(self) -> Path:
         """The file that names the machine where `make train` was called."""
-        return self.runs / self.profile / self.variant / "trained.json"
+        return self.folder / "trained.json"
 
     @cached_property
     def machine(self) -> dict[str, str]:
@@ -126,7 +125,7 @@ class Study:
         """What a stage needs trained: for a comparison, all that it compares."""
         key = STAGES[stage].encoder
         made = [self.encoder(key, seed) for seed in self.seeds(key)]
-        made += [run.job for run in self.measured(stage) if run.method.stage == stage]
+        made += [run.job for run in self.measurements(STAGES[stage].methods)]
         if stage == "probe":
             made.append(self.map())
         if not made:
@@ -144,21 +143,18 @@ class Study:
             values |= self.params[name].model_dump(mode="json")
         return values
 
+    def _job(self, kind: str, function: str, inputs: dict, *uses: str, **reads) -> cache.Job:
+        function = f"simclr.experiment.{function}"
+        return cache.Job(kind, function, inputs, uses, reads, self.data, self.runs / "cache")
+
     def encoder(self, key: str, seed: int) -> cache.Job:
         """The job that makes one of `stages.ENCODERS`."""
         made, values = ENCODERS[key], self.merged(ENCODERS[key].sections)
         values.pop("seeds")
         kept = [epoch for epoch in made.kept if epoch < values["epochs"]]
-        return cache.Job(
-            kind=key,
-            function="simclr.experiment.encode:encode",
-            inputs={"train": made.function, "seed": seed, "params": values, "kept": kept}
-            | self.environment,
-            uses=(made.function,),
-            reads={"start": self.encoder(made.start, seed)} if made.start else {},
-            data=self.data,
-            store=self.runs / "cache",
-        )
+        inputs = {"train": made.function, "seed": seed, "params": values, "kept": kept}
+        reads = {"start": self.encoder(made.start, seed)} if made.start else {}
+        return self._job(key, "encode:encode", inputs | self.environment, made.function, **reads)
 
     def measurement(self, method: Method, n_labels: int, draw: int, seed: int | None) -> cache.Job:
         """The job that measures a method with so many labels of a draw."""
@@ -178,15 +174,7 @@ class Study:
         reads = {"encoder": self.encoder(method.encoder, seed)} if method.encoder else {}
         if method.pool:
             reads["graph"] = self.graph(reads["encoder"])
-        return cache.Job(
-            kind=method.key,
-            function="simclr.experiment.measure:measure",
-            inputs=inputs,
-            uses=(method.function,),
-            reads=reads,
-            data=self.data,
-            store=self.runs / "cache",
-        )
+        return self._job(method.key, "measure:measure", inputs, method.function, **reads)
 
     def _draws(self, method: Method) -> list[int]:  # where labels are chosen, seeds of the choice
         return self.params["selftrain"].choices if method.chosen else self.params["common"].draws
@@ -194,38 +182,30 @@ class Study:
     def graph(self, encoder: cache.Job) -> cache.Job:
         """The job that links every image of the pool to its neighbours."""
         values = self.params["spread"]
-        inputs = {"rounds": values.views, "neighbours": values.neighbours}
+        inputs = self.environment | {"rounds": values.views, "neighbours": values.neighbours}
         inputs["views"] = {name: getattr(values, name) for name in Augmentation.model_fields}
-        return cache.Job(
-            kind="graph",
-            function="simclr.experiment.link:link",
-            inputs=self.environment | inputs,
-            reads={"encoder": encoder},
-            data=self.data,
-            store=self.runs / "cache",
-        )
+        return self._job("graph", "link:link", inputs, encoder=encoder)
 
     def map(self) -> cache.Job:
         """The job that lays test images on a plane, before, during and after pre-training."""
-        environment = self.environment
-        inputs = {name: environment[name] for name in ("device", "precision", "torch", "data")}
-        names, seed = {"before": "untrained", "after": "pretrained"}, self.seeds("pretrained")[0]
-        return cache.Job(
-            kind="map",
-            function="simclr.experiment.embed:embed",
-            inputs=inputs | {"images": self.params["probe"].map_images},
-            reads={name: self.encoder(key, seed) for name, key in names.items()},
-            data=self.data,
-            store=self.runs / "cache",
-        )
+        names = ("device", "precision", "torch", "data")
+        inputs = {name: self.environment[name] for name in names}
+        inputs["images"] = self.params["probe"].map_images
+        seed = self.seeds("pretrained")[0]
+        before, after = self.encoder("untrained", seed), self.encoder("pretrained", seed)
+        return self._job("map", "embed:embed", inputs, before=before, after=after)
 
     def measured(self, stage: str) -> list[Run]:
         """All that a stage measures or compares."""
-        n_labels, wanted = self.params["common"].n_labels, {stage, *STAGES[stage].reads}
+        wanted = {stage, *STAGES[stage].reads}
+        return self.measurements(method for method in METHODS.values() if method.stage in wanted)
+
+    def measurements(self, methods: Iterable[Method]) -> list[Run]:
+        """Some methods with every seed, draw and number of labels."""
+        n_labels = self.params["common"].n_labels
         return [
             Run(method, n, draw, seed, self.measurement(method, n, draw, seed))
-            for method in METHODS.values()
-            if method.stage in wanted
+            for method in methods
             for seed in self.seeds(method.encoder) or [None]
             for draw in self._draws(method)
             for n in (n_labels if method.curve else n_labels[-1:])
@@ -235,26 +215,29 @@ class Study:
         """The jobs that a stage needs and that are not done, in the order to do them."""
         return cache.missing(self.jobs(stage))
 
-    def train(self, stage: str, progress: Callable[[str], None] = lambda text: None) -> None:
+    def train(self, stage: str) -> None:
         """Do what a stage needs and is not there."""
-        self.make(self.jobs(stage), progress)
+        self.make(self.jobs(stage))
 
-    def make(self, jobs: list[cache.Job], progress: Callable[[str], None]) -> None:
-        """Do these jobs and what they read: classifiers side by side, all else one by one."""
+    def make(self, jobs: list[cache.Job]) -> None:
+        """Do these jobs and what they read, many at a time.
+
+        On a CPU only classifiers are trained side by side: an encoder uses all cores by itself.
+        """
         missing = cache.missing(jobs)
         if not missing:
             return
         self.check_machine()
-        record = provenance.here(self.environment["device"])
-        read = {job.key for each in missing for job in each.reads.values()}
-        classifiers = [job for job in missing if "method" in job.inputs]
+        device = self.environment["device"]
+        record = provenance.here(device)
         others = [job for job in missing if "method" not in job.inputs]
-        for job in others:
-            if job.key in read:
-                cache.make(job, record, progress)
-        side_by_side(classifiers, record, self.environment["device"], progress)
-        for job in others:
-            cache.make(job, record, progress)
+        classifiers = [job for job in missing if "method" in job.inputs]
+        with Live() as live:
+            if device == "cpu":
+                for job in others:
+                    cache.make(job, record, live)
+                others = []
+            side_by_side([*others, *classifiers], record, device, live)
 
     def command(self, target: str) -> str:
         """The make command that builds a stage, or the report, of this profile and variant."""

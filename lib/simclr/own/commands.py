@@ -2,13 +2,12 @@
 
 import time
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 
 from simclr import files
 from simclr.errors import UserError
 from simclr.experiment import execute, params, session
-from simclr.experiment.cache import Job
 from simclr.experiment.study import Study
 from simclr.own import collection, learn, sheet
 from simclr.own.findings import Findings
@@ -20,15 +19,15 @@ NOTEBOOK = files.NOTEBOOKS / "own_images.ipynb"
 
 def choose(project: Project, many: int, more: int) -> None:
     """Pre-train, choose images to label, and write labels.csv and the sheets."""
-    if not 2 <= (more or many) <= 10_000:
-        raise UserError(f"LABELS or MORE: {more or many}; 2 to 10000 images can be chosen")
+    if not 2 <= many <= 10_000 or not 0 <= more <= 10_000:
+        raise UserError(f"LABELS={many} MORE={more}: 2 to 10000 images can be chosen")
     project.check_source()
     print(collection.described(project.collection), flush=True)
     if not project.graph().is_done():
         minutes = max(1, _minutes(project))
         print(f"trains an encoder: about {minutes:.0f} min on this machine", flush=True)
     there = project.labels_file.exists()
-    table = _live(lambda progress: project.choose(many, more, progress))
+    table = project.choose(many, more)
     sheet.write(project)
     done, place = (table.label != "").sum(), files.shown(project.labels_file)
     if there and not more:
@@ -60,7 +59,7 @@ def classify(project: Project) -> None:
         print(f"note: {note}")
     if project.labels.empty:
         print(f"note: {project.labels.empty} chosen images have no label yet")
-    job = trained(project)
+    job = project.make(project.classifier())
     findings = Findings(project, job)
     with files.write_atomically(project.folder / "predictions.csv") as temporary:
         findings.predictions.to_csv(temporary, index=False)
@@ -78,11 +77,6 @@ def classify(project: Project) -> None:
     report(project)
     made = f"predictions.csv, {learn.CLASSIFIER}, report.html, report.pdf"
     print(f"{files.shown(project.folder)}/: {made}")
-
-
-def trained(project: Project) -> Job:
-    """The classifier's job, done."""
-    return _live(lambda progress: project.make(project.classifier(), progress))
 
 
 def report(project: Project) -> None:
@@ -113,13 +107,7 @@ def _minutes(project: Project) -> float:
     """How long the encoder and its graph take: views over the speed of a step."""
     own, machine = project.params, project.study.machine
     speed = session.images_per_second(machine["device"], machine["precision"], batch=256)
-    views = 2 * own.batch_size * (own.steps + 1.2 * own.nearest_steps)
+    views = (
+        2 * min(own.batch_size, len(project.sample) // 4) * (own.steps + 1.2 * own.nearest_steps)
+    )
     return (views + (own.rounds + 2) * len(project.sample) * session.FORWARD) / speed / 60
-
-
-def _live(work: Callable):
-    progress = show.Progress()
-    try:
-        return work(progress)
-    finally:
-        progress.close()

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from simclr.errors import UserError
 from simclr.model import Classifier, Encoder
 from simclr.own import collection, learn
 
@@ -51,5 +52,11 @@ def named(
 
 
 def _about(file: Path | str) -> dict[str, str]:
-    with safe_open(file, "pt") as opened:
-        return opened.metadata()
+    try:
+        with safe_open(file, "pt") as opened:
+            about = opened.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{file}: cannot be read as a classifier ({error})") from None
+    if "classes" not in about:
+        raise UserError(f"{file}: names no classes; `make classify` writes one that does")
+    return about

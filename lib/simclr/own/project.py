@@ -1,6 +1,5 @@
 """A collection, what is trained on it, and the folder in which its owner finds the results."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from simclr import files
 from simclr.choose import typical
 from simclr.errors import UserError
 from simclr.experiment import cache, provenance
+from simclr.experiment.live import Live
 from simclr.experiment.sections import AllViews
 from simclr.experiment.study import Study
 from simclr.networks import SOURCE
@@ -81,6 +81,10 @@ class Project:
         inside = np.isin(found.rows, self.sample)
         if inside.all():
             return found
+        if len(set(found.given[inside])) < len(found.classes):
+            raise UserError(
+                f"own.sample: {self.params.sample}: the graph holds no labelled image of some class; use more"
+            )
         note = (
             f"{(~inside).sum()} labels are of images beyond the {len(self.sample):,} that the graph "
             "holds, and are not used; own.sample says how many it holds"
@@ -139,21 +143,22 @@ class Project:
             graph=self.graph(),
         )
 
-    def make(self, job: cache.Job, progress: Callable[[str], None]) -> cache.Job:
+    def make(self, job: cache.Job) -> cache.Job:
         """Train what a job needs and is not there; the job."""
-        for read in job.reads.values():
-            self.make(read, progress)
-        cache.make(job, provenance.here(self.study.machine["device"]), progress)
+        record = provenance.here(self.study.machine["device"])
+        with Live() as live:
+            for each in cache.missing([job]):
+                cache.make(each, record, live)
         return job
 
-    def choose(self, many: int, more: int, progress: Callable[[str], None]) -> pd.DataFrame:
+    def choose(self, many: int, more: int) -> pd.DataFrame:
         """The table of labels.csv; chooses `many` images where there is none yet, or `more` beside them."""
         there = self.labels_file.exists()
         table = (
             labels.read_table(self.labels_file) if there else pd.DataFrame(columns=labels.COLUMNS)
         )
         rows = labels.rows(table, self.collection.places, self.labels_file)
-        with np.load(self.make(self.graph(), progress).file(learn.GRAPH)) as found:
+        with np.load(self.make(self.graph()).file(learn.GRAPH)) as found:
             graph = dict(found)
         if there and not more:
             return table

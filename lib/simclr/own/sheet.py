@@ -6,6 +6,7 @@ import json
 import secrets
 import threading
 import warnings
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from simclr import files
+from simclr.errors import UserError
 from simclr.own import labels
 from simclr.own.project import Project
 
@@ -76,18 +78,16 @@ def server(project: Project, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            there = self.path == f"/{secret}/"
-            self._answer(200 if there else 404, page(project).encode() if there else b"")
+            if self.path != f"/{secret}/":
+                return self._answer(404, b"")
+            return self._answer(*_or_mistake(lambda: page(project)))
 
         def do_POST(self) -> None:
             if self.path != f"/{secret}/labels":
                 return self._answer(404, b"")
             changed = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with writing:  # the file may have been edited meanwhile: only what changed is written
-                table = labels.read_table(project.labels_file)
-                table["label"] = table.file.map(changed).fillna(table.label)
-                labels.write_table(project.labels_file, table)
-            return self._answer(200, b"")
+            with writing:
+                return self._answer(*_or_mistake(lambda: _save(project, changed)))
 
         def _answer(self, status: int, content: bytes) -> None:
             self.send_response(status)
@@ -101,6 +101,23 @@ def server(project: Project, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
 
     running = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     return running, f"http://127.0.0.1:{running.server_port}/{secret}/"
+
+
+def _save(project: Project, changed: dict[str, str]) -> str:
+    """Write some labels; the file may have been edited meanwhile, so nothing else is touched."""
+    table = labels.read_table(project.labels_file)
+    table["label"] = table.file.map(changed).fillna(table.label)
+    labels.write_table(project.labels_file, table)
+    return ""
+
+
+def _or_mistake(work: Callable[[], str]) -> tuple[int, bytes]:
+    """HTTP status and content: what `work` gives, or what is wrong with labels.csv by now."""
+    try:
+        return 200, work().encode()
+    except UserError as error:
+        print(f"error: {error}", flush=True)
+        return 500, str(error).encode()
 
 
 def in_notebook(project: Project) -> IFrame:
