@@ -5,6 +5,7 @@ import re
 import pandas as pd
 
 from simclr import files
+from simclr.experiment import provenance
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 
@@ -19,6 +20,11 @@ def test_the_committed_report_is_of_this_checkouts_code_and_parameters():
     for stage, made in record["stages"].items():
         keys = [job.key for job in study.jobs(stage)]
         assert made["keys"] == keys, f"reports/ holds another {stage}: run `make report`"
+
+
+def test_the_committed_report_is_of_this_checkouts_text_pictures_and_page():
+    record = files.read_json(files.REPORTS / "provenance.json")
+    assert record["made_of"] == provenance.of_checkout(), "run `make report`"
 
 
 def test_no_sentence_of_the_committed_report_is_contradicted_by_its_numbers():

@@ -131,7 +131,9 @@ def words(figure: Figure) -> list[str]:
 def test_every_figure_is_tried():
     modules = (charts, curves, diagrams, pictures)
     found = [f for module in modules for f in vars(module).values() if inspect.isfunction(f)]
-    drawing = {f for f in found if f.__name__[0] != "_" and f.__annotations__.get("return") is Figure}
+    drawing = {
+        f for f in found if f.__name__[0] != "_" and f.__annotations__.get("return") is Figure
+    }
     assert set(CASES) == drawing
 
 

@@ -34,17 +34,35 @@ def here(device: str) -> dict:
 
 def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     """What stands for all that an executed notebook shows: what it was executed with."""
-    import nbformat  # only here: a machine that only trains may lack it
-
-    library = (LIBRARY / "simclr").rglob("*.py")
-    modules = [str(f.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for f in library]
-    cells = nbformat.read(source, as_version=4).cells
     return {
-        "notebook": files.digest([[cell.cell_type, cell.source] for cell in cells]),
-        "code": code_digest(*sorted(m.removesuffix(".__init__") for m in modules)),
+        "notebook": _cells(source),
+        "code": _code(),
         "parameters": files.digest([[name, values.hash] for name, values in study.params.items()]),
         "results": files.digest([job.key for job in study.jobs(stage)]),
     }
+
+
+def of_checkout() -> dict[str, str]:
+    """What stands for all of this checkout that shapes what a report shows, results aside."""
+    assets = sorted((LIBRARY / "simclr" / "report" / "assets").iterdir())
+    return {
+        "notebooks": files.digest([_cells(book) for book in sorted(files.NOTEBOOKS.glob("0*"))]),
+        "code": _code(),
+        "assets": files.digest([[file.name, files.sha256(file)] for file in assets]),
+    }
+
+
+def _cells(notebook: Path) -> str:
+    import nbformat  # only here: a machine that only trains may lack it
+
+    cells = nbformat.read(notebook, as_version=4).cells
+    return files.digest([[cell.cell_type, cell.source] for cell in cells])
+
+
+def _code() -> str:
+    library = (LIBRARY / "simclr").rglob("*.py")
+    modules = [str(f.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for f in library]
+    return code_digest(*sorted(m.removesuffix(".__init__") for m in modules))
 
 
 def collect(study: "Study") -> dict:
@@ -67,6 +85,7 @@ def collect(study: "Study") -> dict:
         }
     return {
         "report": git(),
+        "made_of": of_checkout(),
         "profile": study.profile,
         "variant": study.variant,
         "environment": study.environment,

@@ -80,12 +80,14 @@ if (matchMedia('(hover: hover)').matches) {
   document.addEventListener('focusout', hidePreview);
 }
 
-// A figure as large as the window, by a click; once more, or Escape, closes it.
+// A figure as large as the window, by a click or Enter; once more, or Escape, closes it.
 const large = document.createElement('dialog');
 large.className = 'large';
 large.onclick = () => large.close();
 document.body.append(large);
 for (const picture of document.querySelectorAll('.picture')) {
+  picture.tabIndex = 0;
+  picture.onkeydown = (event) => { if (event.key === 'Enter') picture.onclick(); };
   picture.onclick = () => {
     const copy = picture.querySelector('svg').cloneNode(true);
     copy.setAttribute('class', 'copy');

@@ -60,7 +60,7 @@ local function number_all(blocks)
       local id = div.identifier
       if count[kind_of(id)] then
         div.attributes.number = next_number(id)
-        div.attributes.place = appendix and 'none' or 'auto' -- nothing floats in an appendix
+        div.attributes.place = appendix and kind_of(id) == 'tbl' and 'none' or 'auto' -- an appendix is tables, one after the other
       end
       return div
     end,
