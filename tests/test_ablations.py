@@ -65,9 +65,8 @@ def test_a_dask_cluster_may_share_the_points_and_one_that_fails_is_named(tmp_pat
     monkeypatch.setattr(ablations, "grid", lambda: points)
     with mock.patch.dict(os.environ):  # in which Dask leaves one thread for all that comes after
         cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-        shared = joblib.parallel_config(backend="dask")
         fails = pytest.raises(UserError, match=r"^ablations: bad: .*rotation")
-        with cluster, Client(cluster), shared, fails:
+        with cluster, Client(cluster), joblib.parallel_config(backend="dask"), fails:
             ablations.measure("smoke", tmp_path / "a.csv")
     found = pd.read_csv(tmp_path / "a.csv")
     assert list(found.point.unique()) == ["all", "none"]
