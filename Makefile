@@ -7,7 +7,7 @@
 $(if $(filter 4.0,$(firstword $(sort 4.0 $(MAKE_VERSION)))),,$(error GNU make 4 or later is needed, \
 	this is $(MAKE_VERSION). On macOS: `brew install make`, then `gmake`))
 .DELETE_ON_ERROR:
-# A notebook uses every core by itself, and its seconds are reported: so never two at once, even with -j.
+# A stage's training uses every core by itself, and its seconds are reported: so never two at once, even with -j.
 .NOTPARALLEL:
 MAKEFLAGS += --no-builtin-rules
 
@@ -26,6 +26,8 @@ LABELS = 100
 MORE = 0
 ## PYTHON=python3             the Python >= 3.11 that .venv is made with
 PYTHON = python3
+VARIANTS := $(basename $(notdir $(wildcard params/variants/*.yaml)))
+$(if $(and $(DATASET),$(filter command,$(origin VARIANT))),$(error VARIANT=$(VARIANT) and DATASET=$(DATASET): give one of them))
 R := runs/$(PROFILE)/$(VARIANT)
 # Only the full profile of the source's recipe goes to the committed folder.
 REPORT := $(if $(filter runs/full/source,$(R)),reports,$(R)/report)
@@ -106,7 +108,7 @@ look: $(INSTALLED) ## take pictures of the report's pages, and of its screen at 
 	$(PY) benchmarks/look.py $(REPORT)
 unchanged: $(INSTALLED) ## SINCE=revision: show that an edit of the science changed no result, and keep what is trained
 	$(PY) benchmarks/unchanged.py $(or $(SINCE),HEAD)
-verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, number by number
+verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, table by table
 	$(PY) -m simclr verify $(ARGS)
 
 # ---- Your own images -----------------------------------------------------------------------------
@@ -136,6 +138,8 @@ lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml (UPGRADE=1 rai
 		--generate-hashes --no-annotate --quiet $(if $(UPGRADE),--upgrade) \
 		--custom-compile-command 'make lock' --output-file requirements.lock
 clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained stays in runs/cache)
+	$(if $(filter $(PROFILE)/$(VARIANT),$(foreach v,source $(VARIANTS),full/$v quick/$v smoke/$v)),,\
+		$(error PROFILE=$(PROFILE) VARIANT=$(VARIANT): no such build))
 	rm -rf "$(R)"
 distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info

@@ -1,4 +1,4 @@
-"""How settings were chosen: what params/choices.csv holds, measured again.
+"""How settings were chosen: what params/choices.csv holds, measured again with today's other settings.
 
     .venv/bin/python benchmarks/choose.py
 

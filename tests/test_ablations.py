@@ -56,7 +56,8 @@ def test_a_mistake_in_the_grid_is_one_line(content, message, tmp_path):
 
 
 def probes(name: str, **change) -> ablations.Point:
-    return ablations.Point("views", name, SOURCE, ["probe"], {"pretrain": change} if change else {})
+    changes = {"pretrain": change} if change else {}
+    return ablations.Point("views", name, SOURCE, ["probe"], changes, "smoke")
 
 
 @pytest.mark.slow
@@ -67,11 +68,11 @@ def test_a_dask_cluster_may_share_the_points_and_one_that_fails_is_named(tmp_pat
         cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
         fails = pytest.raises(UserError, match=r"^ablations: bad: .*rotation")
         with cluster, Client(cluster), joblib.parallel_config(backend="dask"), fails:
-            ablations.measure("smoke", tmp_path / "a.csv")
+            ablations.measure(tmp_path / "a.csv")
     found = pd.read_csv(tmp_path / "a.csv")
     assert list(found.point.unique()) == ["all", "none"]
     assert found.accuracy.between(0, 1).all() and found.key.is_unique
-    expected = [run.job.key for run in points[2].runs(points[2].study("smoke"))]
+    expected = [run.job.key for run in points[2].runs(points[2].study())]
     assert list(found.key[found.point == "none"]) == expected
 
 
@@ -83,6 +84,11 @@ def test_the_committed_results_are_summed_up():
     networks = ablations.networks(found)
     assert networks.parameters[0] == 1_672_544
     assert networks["mean"][0] == pytest.approx(100 * numbers["ablation_rotation__crop_and_blur"])
+    strengths = ablations.strengths(found).set_index("view")
+    assert list(strengths.value["rotation"]) == [0, 5, 15, 30, 45, 90]
+    assert list(strengths.value["crop_scale"]) == [0.1, 0.2, 0.3, 0.5, 0.7, 1]
+    without = strengths[strengths.value == 1]["mean"].item()
+    assert without == numbers["ablation_without_crop"]
     assert set(ablations.summary(found, "labels").n_labels) == {10, 100, 1000, 10_000, 40_000}
 
 

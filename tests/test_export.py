@@ -192,6 +192,7 @@ def test_references_are_links_to_what_is_there(page, source):
         ("[@fig-curve; @metin2026]", "reference @metin2026 leads nowhere"),
         ("\n\n## Twice {#sec-curve}\n", "label sec-curve is defined twice"),
         ("$\\nosuchmacro{$", "nosuchmacro"),
+        ("\n\n$$a$$ and more", "a displayed equation shares its paragraph with other text"),
     ],
 )
 def test_mistakes_are_named(built, tmp_path, extra, message):

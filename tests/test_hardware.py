@@ -78,7 +78,10 @@ def test_as_many_draws_at_a_time_as_there_are_cores_and_fewer_on_a_gpu(host, mon
     assert parallel.workers("mps", 10) == 1
     monkeypatch.setattr(parallel, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**25}.get)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (79 * 2**30, 80 * 2**30))
     assert parallel.workers("cuda", 100) == parallel.ON_A_GPU
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (7 * 2**30, 8 * 2**30))
+    assert parallel.workers("cuda", 100) == 2
     monkeypatch.setattr(parallel, "cpu_count", lambda: 3)
     assert parallel.workers("cpu", 10) == 3
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}.get)

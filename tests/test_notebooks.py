@@ -1,5 +1,6 @@
 """The notebooks as they are committed: stripped, short cells, the same three parameters, whole references."""
 
+import ast
 import re
 
 import nbformat
@@ -25,6 +26,19 @@ def test_it_holds_no_machinery(name: str):
             assert not re.search(r"^(def|class) ", cell.source, re.M)
             prose = "prose(" in cell.source
             assert prose or len(cell.source.splitlines()) <= 20
+
+
+def test_what_is_shown_only_sometimes_is_referred_to_only_sometimes():
+    """Else the report of a build that does not show it has a reference that leads nowhere."""
+    always, sometimes = [], []
+    for cell in (cell for book in BOOKS.values() for cell in book.cells):
+        if cell.cell_type == "markdown":
+            always.append(cell.source)
+        else:
+            for node in ast.parse(cell.source).body:
+                (sometimes if isinstance(node, ast.If) else always).append(ast.unparse(node))
+    labels = re.findall(r"'((?:fig|tbl)-[\w-]+)'", "\n".join(sometimes))
+    assert labels and not [label for label in labels if f"@{label}" in "\n".join(always)]
 
 
 def test_text_that_is_not_filled_in_names_no_number():

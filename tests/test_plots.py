@@ -66,6 +66,12 @@ def over_labels(runs: int, sizes=(10, 50, 100)) -> pd.DataFrame:
     return table.assign(difference=middle, low=middle - half, high=middle + half)
 
 
+def strengths() -> pd.DataFrame:
+    table = every(view=["rotation", "crop_scale"], value=[0.1, 0.5, 1.0])
+    mean = 0.9 + 0.05 * table.value
+    return table.assign(mean=mean, worst=mean - 0.01, best=mean + 0.01)
+
+
 # What each function is called with: a usual input and the smallest ones that a smoke run gives.
 VIEWS = noise(8, 28, 28), {"crop and resize": noise(8, 28, 28)}, noise(8, 2, 28, 28)
 PAIRS = noise(2, 3, 28, 28)
@@ -100,6 +106,7 @@ CASES = {
         (summary(sizes=[10, 1000, 40_000]), list(FINAL), True),
     ],
     curves.gains: [(over_labels(10),), (over_labels(1),), (over_labels(10, sizes=[20]),)],
+    curves.strengths: [(strengths(), "probe")],
     curves.pretraining: [(losses(20),), (losses(1),), (losses(20, seeds=3),)],
     charts.confusions: [
         ({"baseline": 900 * np.eye(10) + 9 * noise(10, 10)},),

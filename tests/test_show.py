@@ -119,12 +119,12 @@ def test_prose_fills_in_numbers_where_its_premises_hold():
 
 
 def test_prose_that_does_not_fit_is_shown_with_a_note():
-    text, note = said("{mean:.1%}, {gone:.1%}.", "lead > 0", "gone > n")
+    text, note = said("{mean:.1%}, {gone:.1%}.", "lead > 0", "max(n, away) > 0")
     assert text.data["text/markdown"] == "94.5%, –."
     expected = (
         "**Different in this build.** The text above rests on `gone`, which this build did not "
-        "measure; it presumes `lead > 0`, but here `lead` is −0.0123; it presumes `gone > n`, but "
-        "here `gone` is nan and `n` is 10."
+        "measure; it presumes `lead > 0`, but here `lead` is −0.0123; it rests on `away`, which this "
+        "build did not measure."
     )
     assert note.metadata["simclr"] == {"kind": "different", "note": expected}
     assert note.data["text/markdown"] == f"> {expected}"  # in Jupyter no fence of a div shows

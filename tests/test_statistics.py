@@ -137,6 +137,9 @@ def test_only_smaller_numbers_of_labels_are_corrected_each_pair_by_itself():
     assert found.p_holm.isna().tolist() == [False, False, False, True] * 2
     for _, part in found.groupby("a"):
         assert part.p_holm.tolist()[:3] == holm(part.p[:3]).tolist()
+    every = results()
+    alone = differences(every[every.n_labels == 100], [("probe", "baseline")])
+    assert len(alone) == 1 and alone.p_holm.isna().all()
     few = differences(results(draws=range(3)), [("probe", "baseline")])
     assert few[["low", "high", "p"]].isna().all(axis=None) and (few.p_holm[:3] == 1).all()
 

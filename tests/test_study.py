@@ -53,6 +53,15 @@ def test_results_are_whole_and_numbers_are_those_of_the_tables(smoke: Study):
 
 
 @pytest.mark.slow
+def test_one_draw_and_one_number_of_labels_are_enough(smoke: Study):
+    study = Study("smoke", changes={"common": {"draws": [0], "n_labels": [20]}})
+    assert not study.missing("comparison")
+    found, whole = Findings(study, "comparison"), Findings(smoke, "comparison")
+    assert found.numbers["probe_fewest"] == found.numbers["probe"]
+    assert found.predicted("selftrain").tolist() == whole.predicted("selftrain")[:1].tolist()
+
+
+@pytest.mark.slow
 def test_the_draws_with_the_fewest_sevens_called_twos_come_first(smoke: Study):
     found = Findings(smoke, "spread")
     island, labels = found.island(7, 2), data.labels(smoke.data, "pool").numpy()

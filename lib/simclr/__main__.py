@@ -87,7 +87,7 @@ def train(study: Study, stages: list[str], processes: int) -> None:
     """Train what is missing without executing a notebook, for a machine that only computes."""
     if unknown := set(stages) - set(STAGES):
         raise UserError(
-            f"train: {', '.join(unknown)}: no such stage; there are: {', '.join(STAGES)}"
+            f"train: {', '.join(sorted(unknown))}: no such stage; there are: {', '.join(STAGES)}"
         )
     study.trained.unlink(missing_ok=True)
     for stage in stages if processes != 1 else ():

@@ -42,9 +42,10 @@ class Point(NamedTuple):
     variant: str
     methods: list[str]
     changes: Mapping[str, Mapping]
+    profile: str = "full"
 
-    def study(self, profile: str = "full") -> Study:
-        return Study(profile, self.variant, self.changes)
+    def study(self) -> Study:
+        return Study(self.profile, self.variant, self.changes)
 
     def runs(self, study: Study) -> list[Run]:
         return study.measurements(METHODS[key] for key in self.methods)
@@ -75,7 +76,7 @@ def grid(file: Path = GRID) -> list[Point]:
     return points
 
 
-def measure(profile: str = "full", file: Path = RESULTS) -> pd.DataFrame:
+def measure(file: Path = RESULTS) -> pd.DataFrame:
     """Train what is missing and gather the results; a point that fails does not stop the others.
 
     Points go through joblib: inside `joblib.parallel_config(backend="dask")` they run on a cluster
@@ -89,7 +90,7 @@ def measure(profile: str = "full", file: Path = RESULTS) -> pd.DataFrame:
         UserError: some points failed; says which and why.
     """
     points = grid()
-    done = Parallel()(delayed(_point)(profile, point) for point in points)
+    done = Parallel()(delayed(_point)(point) for point in points)
     tables, failed = [], []
     for point, found in zip(points, done, strict=True):
         if isinstance(found, str):
@@ -121,6 +122,27 @@ def summary(table: pd.DataFrame, group: str) -> pd.DataFrame:
     return statistics.summary(table[table.group == group].assign(pretrain_seed=np.nan))
 
 
+def strengths(table: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy by how strong rotation or crop is, all else as in the first point.
+
+    Returns:
+        view (a parameter of `pretrain`), value, mean, worst and best, by value.
+    """
+    points, rows = grid(), []
+    usual = points[0].study().params["pretrain"]
+    for view in ("rotation", "crop_scale"):
+        for point in points:
+            change = point.changes.get("pretrain", {})
+            changed = {section for section in point.changes if section != "pretrain"}
+            changed |= set(change) - {"crop_aspect"}  # of a whole image there is none
+            if point.variant == points[0].variant and changed <= {view}:
+                accuracy = table.accuracy[table.point == point.name]
+                value = change.get(view, getattr(usual, view))
+                rows.append((view, value, accuracy.mean(), accuracy.min(), accuracy.max()))
+    names = ["view", "value", "mean", "worst", "best"]
+    return pd.DataFrame(rows, columns=names).sort_values(["view", "value"], ignore_index=True)
+
+
 def networks(table: pd.DataFrame) -> pd.DataFrame:
     """What each network costs and brings: a row a network, the source's first.
 
@@ -147,10 +169,10 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _point(profile: str, point: Point) -> list[dict] | str:
+def _point(point: Point) -> list[dict] | str:
     """The rows of one point, or what went wrong."""
     try:
-        study = point.study(profile)
+        study = point.study()
         study.make([run.job for run in point.runs(study)])
         return [_row(study, run) for run in point.runs(study)]
     except UserError as error:

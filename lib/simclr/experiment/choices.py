@@ -9,12 +9,13 @@ FILE = files.PARAMS / "choices.csv"
 
 
 def table() -> pd.DataFrame:
-    """Mean validation accuracies in percent: method, setting, a column a number of labels, and of the
-    largest number the worst draw."""
+    """Mean validation accuracies in percent: method, setting, a column a number of labels, and the
+    worst draw with 100."""
     tried = pd.read_csv(FILE)
     tried["method"] = tried.method.map(lambda key: METHODS[key].name)
-    by = tried.assign(accuracy=100 * tried.accuracy).groupby(["method", "setting"], sort=False)
-    means = by.apply(lambda rows: rows.groupby("n_labels").accuracy.mean(), include_groups=False)
-    means = means.unstack().rename(columns=lambda n: f"{n} labels")
-    worst = by.apply(lambda rows: rows[rows.n_labels == 100].accuracy.min(), include_groups=False)
+    tried["accuracy"] *= 100
+    by, many = ["method", "setting"], tried[tried.n_labels == 100]
+    means = tried.pivot_table(index=by, columns="n_labels", values="accuracy", sort=False)
+    means = means[sorted(means)].rename(columns=lambda n: f"{n} labels")
+    worst = many.groupby(by).accuracy.min()
     return means.rename_axis(columns=None).assign(worst=worst).reset_index()

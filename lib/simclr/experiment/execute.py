@@ -69,6 +69,10 @@ def run_notebook(name: str, source: Path, target: Path, parameters: Mapping[str,
             coalesce_streams=True,
             extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of local TCP
         )
+    except RuntimeError as error:  # the kernel died
+        raise UserError(
+            f"{name}: {error}, perhaps for want of memory\n  the notebook so far: {target}"
+        ) from None
     except papermill.PapermillExecutionError as error:
         said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"{name}: {said}\n  the notebook so far: {target}") from None

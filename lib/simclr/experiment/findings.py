@@ -201,5 +201,6 @@ class Findings:
 
 def _done(study: Study, job: Job) -> Job:
     if not job.is_done():
-        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command('train')}")
+        kind = METHODS[job.kind].stage if job.kind in METHODS else "pretrain"
+        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command(kind)}")
     return job

@@ -36,12 +36,12 @@ def side_by_side(
     """
     at_once = workers(device, len(jobs))
     run = Parallel(at_once, return_as="generator_unordered", pre_dispatch=at_once)
-    start = time.perf_counter()
+    start, alike = time.perf_counter(), all("method" in job.inputs for job in jobs)
     try:
         for done, kind in enumerate(run(delayed(_make)(job, record) for job in jobs), 1):
             left = (time.perf_counter() - start) / done * (len(jobs) - done) / 60
-            count = f"{done}/{len(jobs)}, {at_once} at a time"
-            progress(f"{kind}  {count}  {left:.0f} min left")
+            time_left = f"  {left:.0f} min left" if alike else ""
+            progress(f"{kind}  {done}/{len(jobs)}, {at_once} at a time{time_left}")
     except TerminatedWorkerError:
         raise UserError(
             "a process that trained died, perhaps for want of memory; what is done is kept: "
@@ -59,8 +59,8 @@ def _make(job: cache.Job, record: Mapping[str, object]) -> str:
 def workers(device: str, jobs: int) -> int:
     """How many jobs to do at a time.
 
-    Each gets a core and 2 GiB. Small batches leave a GPU idle, so several share one; on Apple's GPU it
-    is one at a time.
+    Each gets a core and 2 GiB. Small batches leave a GPU idle, so several share one, with 3 GiB of its
+    memory each; on Apple's GPU it is one at a time.
     """
     if device == "mps":
         return 1
@@ -70,7 +70,10 @@ def workers(device: str, jobs: int) -> int:
         if limit.exists() and limit.read_text().strip().isdigit():
             memory = min(memory, int(limit.read_text()))
     cores = cpu_count()  # joblib's, which knows a container's quota
-    cores = min(cores, ON_A_GPU) if device == "cuda" else cores
+    if device == "cuda":
+        import torch  # which a plan does not need
+
+        cores = min(cores, ON_A_GPU, torch.cuda.mem_get_info()[0] // (3 * 2**30))
     return max(1, min(jobs, cores, memory // 2**31))
 
 

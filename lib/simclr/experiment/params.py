@@ -38,7 +38,8 @@ def load(
         Section name -> values; and a row a parameter: section, parameter, value, reason, file.
 
     Raises:
-        UserError: a line for each mistake, naming the file, the field, its value and what is allowed.
+        UserError: a line for each mistake, naming the file, the field, its value and what is allowed; an
+            unknown section comes alone.
     """
     values: dict[str, dict] = {name: {} for name in sections}
     rows: dict[tuple[str, str], dict] = {}

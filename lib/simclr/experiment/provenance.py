@@ -44,11 +44,15 @@ def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
 
 def of_checkout() -> dict[str, str]:
     """What stands for all of this checkout that shapes what a report shows, results aside."""
-    assets = sorted((LIBRARY / "simclr" / "report" / "assets").iterdir())
+    report = LIBRARY / "simclr" / "report"
+    others = [*report.glob("assets/*"), *report.glob("*.mplstyle"), *files.NOTEBOOKS.glob("*.bib")]
+    others += [*files.PARAMS.glob("*.csv"), *files.REPORTS.glob("ablations.csv")]
     return {
-        "notebooks": files.digest([_cells(book) for book in sorted(files.NOTEBOOKS.glob("0*"))]),
+        "notebooks": files.digest(
+            [_cells(b) for b in sorted(files.NOTEBOOKS.glob("[0-9]*.ipynb"))]
+        ),
         "code": _code(),
-        "assets": files.digest([[file.name, files.sha256(file)] for file in assets]),
+        "files": files.digest(sorted([file.name, files.sha256(file)] for file in others)),
     }
 
 

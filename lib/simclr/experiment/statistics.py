@@ -106,12 +106,14 @@ def differences(
         measured = [set(results.n_labels[results.method == method]) for method in (a, b)]
         for n in sorted(set.intersection(*measured)):
             # A method without pre-training has one row, which stands against each seed of the other.
-            values = grid(results, a, n).to_numpy() - grid(results, b, n).to_numpy()
+            first, second = grid(results, a, n), grid(results, b, n)
+            assert list(first.columns) == list(second.columns), f"{a}, {b}: other draws"
+            values = first.to_numpy() - second.to_numpy()
             found = estimate(values, confidence)
             row = (a, b, n, found.mean, found.low, found.high, found.p, values.mean(0).tolist())
             rows.append(row)
     names = "a b n_labels difference low high p values"
-    table = pd.DataFrame(rows, columns=names.split())
+    table = pd.DataFrame(rows, columns=names.split()).assign(p_holm=np.nan)
     fewer = table.n_labels < table.n_labels.max()
     for _, part in table[fewer].groupby(["a", "b"]):
         table.loc[part.index, "p_holm"] = holm(part.p.to_numpy())

@@ -222,7 +222,7 @@ class Study:
     def make(self, jobs: list[cache.Job]) -> None:
         """Do these jobs and what they read, many at a time.
 
-        On a CPU only classifiers are trained side by side: an encoder uses all cores by itself.
+        Only classifiers are trained side by side, but on CUDA: elsewhere an encoder uses all cores by itself.
         """
         missing = cache.missing(jobs)
         if not missing:
@@ -233,7 +233,7 @@ class Study:
         others = [job for job in missing if "method" not in job.inputs]
         classifiers = [job for job in missing if "method" in job.inputs]
         with Live() as live:
-            if device == "cpu":
+            if device != "cuda":
                 for job in others:
                     cache.make(job, record, live)
                 others = []

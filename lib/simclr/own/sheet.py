@@ -1,6 +1,7 @@
 """The sheet on which a person labels the chosen images: a page for the keyboard, and one for a pen."""
 
 import base64
+import html
 import io
 import json
 import secrets
@@ -117,7 +118,7 @@ def _or_mistake(work: Callable[[], str]) -> tuple[int, bytes]:
         return 200, work().encode()
     except UserError as error:
         print(f"error: {error}", flush=True)
-        return 500, str(error).encode()
+        return 500, html.escape(str(error)).encode()
 
 
 def in_notebook(project: Project) -> IFrame:

@@ -35,7 +35,9 @@ def learning_curve(
         of = summary[summary.method == method]
         band = [(of["mean"] + side * of.sd).clip(0, 1) for side in (-2, 2)]
         label = f"{style.name(method)}  {of['mean'].iloc[-1]:.1%}"
-        middle = 1 - of["mean"] if log_errors else of["mean"]
+        middle = of["mean"]
+        if log_errors:
+            middle, *band = ((1 - each).clip(1e-4) for each in (middle, *band))
         _line(ax, of.n_labels, middle, method, label, () if below else band)
         for spread in below:
             spread.plot(of.n_labels, 100 * of.sd, color=style.colour(method), **DOTTED)
@@ -68,6 +70,30 @@ def gains(differences: pd.DataFrame) -> Figure:
     _label_counts(ax, differences.n_labels)
     ax.set_ylabel(f"Over {style.name(differences.b.iloc[0])}\n(percentage points)")
     style.end_labels(ax)
+    return fig
+
+
+def strengths(table: pd.DataFrame, method: str) -> Figure:
+    """Accuracy over the strength of a view, a panel a view: the mean over draws, and worst to best.
+
+    Args:
+        table: view (rotation or crop_scale), value, mean, worst, best.
+        method: that the accuracies are of, for the colour.
+    """
+    labels = {
+        "rotation": "Rotation up to (degrees)",
+        "crop_scale": "Crops from (share of the area)",
+    }
+    fig, axes = style.panels(2.2, columns=len(labels), sharey=True)
+    for ax, (view, label) in zip(axes, labels.items(), strict=True):
+        rows, c = table[table["view"] == view], style.colour(method)
+        ax.fill_between(rows.value, rows.worst, rows.best, color=c, alpha=0.14, linewidth=0)
+        ax.plot(rows.value, rows["mean"], color=c, **DOTTED)
+        ax.set(xlabel=label, xticks=rows.value)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.grid(axis="y")
+    axes[0].set_ylabel("Test accuracy")
+    style.percent(axes[0].yaxis)
     return fig
 
 

@@ -7,7 +7,6 @@ stray print or widget never reaches the report.
 import base64
 import inspect
 import io
-import math
 import re
 import string
 import textwrap
@@ -158,10 +157,13 @@ class Prose(string.Formatter):
         return "–" if _is_missing(value) else written(value, spec)
 
     def _check(self, premise: str) -> None:
-        """Note a premise that is false, as any is over a number that was not measured."""
-        names = set(compile(premise, "premise", "eval").co_names) - set(CALLABLE)
-        used = {name: self._numbers.get(name, math.nan) for name in sorted(names)}
-        if not eval(premise, {"__builtins__": {}, **CALLABLE, **used}):
+        """Note a premise that is false, or over a number that was not measured."""
+        code = compile(premise.strip(), "premise", "eval")
+        names = [name for name in code.co_names if name not in CALLABLE]
+        used = {name: self.get_value(name, (), {}) for name in names}
+        if any(map(_is_missing, used.values())):
+            return
+        if not eval(code, {"__builtins__": {}, **CALLABLE, **used}):
             shown = [(k, written(v, ".6g") if is_float(v) else v) for k, v in used.items()]
             values = " and ".join(f"`{name}` is {value}" for name, value in shown)
             self._wrong.append(f"presumes `{premise}`, but here {values}")

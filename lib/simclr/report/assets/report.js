@@ -67,6 +67,7 @@ function showPreview(event) {
   if (!target?.matches('figure, .csl-entry, .equation')) return;
   preview.replaceChildren(target.cloneNode(true));
   preview.firstChild.removeAttribute('id');
+  preview.querySelectorAll('[tabindex]').forEach((each) => each.removeAttribute('tabindex'));
   preview.hidden = false;
   const box = link.getBoundingClientRect(), height = preview.offsetHeight;
   preview.style.left = `${Math.max(8, Math.min(box.left, innerWidth - preview.offsetWidth - 8))}px`;
@@ -80,7 +81,7 @@ if (matchMedia('(hover: hover)').matches) {
   document.addEventListener('focusout', hidePreview);
 }
 
-// A figure as large as the window, by a click or Enter; once more, or Escape, closes it.
+// A figure as large as the window, by a click or Enter; a click or Escape closes it.
 const large = document.createElement('dialog');
 large.className = 'large';
 large.onclick = () => large.close();

@@ -21,7 +21,15 @@ local function is_display(inline) return inline.mathtype == 'DisplayMath' end
 
 -- A displayed equation is a paragraph of its own: {#eq-x} after it gives it a number.
 local function equation(para, number)
-  local id = pandoc.utils.stringify(para.content[#para.content]):match '^{#(eq%-[%w-]+)}$'
+  local id
+  for i = 2, #para.content do
+    local here = para.content[i]
+    id = here.t == 'Str' and here.text:match '^{#(eq%-[%w-]+)}$'
+    if not id and here.t ~= 'Space' and here.t ~= 'SoftBreak' then
+      problems:insert('a displayed equation shares its paragraph with other text')
+      break
+    end
+  end
   local attributes = { class = 'equation', id = id, number = id and number(id) }
   return pandoc.Div({ pandoc.Plain { para.content[1] } }, attributes)
 end
@@ -65,7 +73,7 @@ local function number_all(blocks)
       return div
     end,
     Para = function(para)
-      if is_display(para.content[1]) then return equation(para, next_number), false end
+      if para.content[1] and is_display(para.content[1]) then return equation(para, next_number), false end
     end,
   }
 end

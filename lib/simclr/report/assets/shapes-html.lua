@@ -38,6 +38,7 @@ local function name_cells(table_)
       local cell = row.cells[i]
       cell.attributes['data-name'] = name
       widest = math.max(widest, utf8.len(pandoc.utils.stringify(cell.contents)))
+      cell.contents = { pandoc.Plain { pandoc.Span(pandoc.utils.blocks_to_inlines(cell.contents)) } }
     end
     total = total + widest + 2
   end
