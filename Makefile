@@ -97,7 +97,7 @@ pdf: $(REPORT)/report.pdf ## the report as PDF
 $(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) notebooks/references.bib \
 		$(wildcard lib/simclr/report/assets/*) $(if $(wildcard $(REPORT)/results.csv),,always)
 	$(PY) -m simclr export $* $(ARGS)
-ablations: $(INSTALLED) ## measure the grid of params/ablations.yaml: reports/ablations.csv (twelve hours of two cores)
+ablations: $(INSTALLED) ## measure the grid of params/ablations.yaml: reports/ablations.csv (thirteen hours of two cores)
 	$(PY) -m simclr ablations $(ARGS)
 bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benchmarks/results/ (half an hour)
 	$(PY) -m uv pip install --quiet --target .venv/bench --no-deps -r benchmarks/requirements.txt
