@@ -21,7 +21,7 @@ METHODS = ("baseline", "baseline_augmented", "finetune", "selftrain")
 # Of a row of weights, as a share of its root mean square: about 4.4 bits a weight. Coarser steps change the
 # answer to one test image in sixty, see LOG.md.
 STEP = 0.2
-IMAGES = 600  # of the map, which a reader may look at
+IMAGES = 500  # of the map, which a reader may look at
 
 
 def content(findings: Findings) -> str:
