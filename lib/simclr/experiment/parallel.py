@@ -44,7 +44,7 @@ def side_by_side(
             progress(f"{kind}  {done}/{len(jobs)}, {at_once} at a time{time_left}")
     except TerminatedWorkerError:
         raise UserError(
-            "a process that trained died, perhaps for want of memory; what is done is kept: "
+            "a training process died, perhaps for want of memory; what is done is kept: "
             "run the same command again"
         ) from None
 

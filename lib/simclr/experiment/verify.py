@@ -23,7 +23,7 @@ LEAST = 0.005  # of a mean accuracy, where two draws happen to agree
 def verify(study: Study) -> int:
     """Train everything anew in runs-verify/ and compare it with the report, table by table.
 
-    An interrupted verification goes on; what one that came to its end leaves, is for reading only.
+    An interrupted verification goes on. What a finished one leaves is only for reading: the next begins anew.
 
     Returns:
         0 if all is reproduced, 1 if something is not.
