@@ -43,7 +43,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_USER := 0
 
 help: ## print this help
-	@echo "make report rebuilds every number, figure and table from the raw data."; echo
+	@echo "make report rebuilds all stages, with their numbers, figures and tables, from the raw data."; echo
 	@sed -n 's/^\([a-z]*\):[^#]*## /  \1|/p' Makefile | awk -F '|' '{printf "%-13s %s\n", $$1, $$2}'
 	@echo; echo "The name of a stage executes its notebook:"; printf '  %s\n' $(STAGES)
 	@echo; echo "Settings:"; sed -n 's/^## /  /p' Makefile

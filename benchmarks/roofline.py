@@ -102,11 +102,9 @@ def measure() -> dict:
     device, dtype = hardware.pick(precision=STUDY.params["common"].precision)
     network = new_network(PARAMS, 0).to(device, memory_format=torch.channels_last).train()
     batch = torch.rand(VIEWS, 1, 28, 28, device=device).to(memory_format=torch.channels_last)
-    top, memory = peak(device, dtype), bandwidth(device)
+    limits = [(peak(device, dtype), bandwidth(device))]
     found = layers(network, batch, dtype)
     found += [_loss(device), _optimiser(network)]
-    for row in found:
-        row["bound"] = max(row["operations"] / top, row["bytes"] / memory)
     network = new_network(PARAMS, 0).to(device, memory_format=torch.channels_last).train()
     optimiser = torch.optim.AdamW(network.parameters())
     for _ in range(2):
@@ -114,6 +112,12 @@ def measure() -> dict:
     step = fastest(
         lambda: training_step(network, optimiser, batch, PARAMS.temperature, dtype), device
     )
+    limits.append(
+        (peak(device, dtype), bandwidth(device))
+    )  # again: a shared machine has slow moments
+    top, memory = (max(values) for values in zip(*limits, strict=True))
+    for row in found:
+        row["bound"] = max(row["operations"] / top, row["bytes"] / memory)
     return {
         "precision": hardware.name_of(dtype),
         "peak": top,

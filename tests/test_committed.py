@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from simclr import files
-from simclr.experiment import provenance
+from simclr.experiment import ablations, provenance
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 
@@ -41,6 +41,19 @@ def test_the_table_of_accuracies_is_that_of_the_committed_report():
         method = keys[name]
         shown = [f"{100 * table.loc[method, column]:.2f}" for column in ("mean", "sd", "worst")]
         assert [mean, sd, worst] == shown
+
+
+def test_the_readme_says_what_was_measured_on_clothes():
+    table = ablations.summary(pd.read_csv(ablations.RESULTS), "clothes").set_index("method")
+    for method in ("probe_neighbours", "selftrain"):
+        assert "{mean:.1%} ± {sd:.1%}".format(**table.loc[method]).replace("% ±", " ±") in README
+    assert f"passes {table.loc['baseline', 'mean']:.1%}" in README
+
+
+def test_the_readme_says_what_other_seeds_of_the_encoder_gave():
+    found = ablations.numbers(pd.read_csv(ablations.RESULTS))
+    for name in ("second_seed", "third_seed", "100_labels"):
+        assert f"{found[f'ablation_{name}_selftrain']:.2%}" in README
 
 
 def test_the_readme_says_what_the_benchmark_measured():

@@ -60,6 +60,29 @@ def test_leaving_a_label_out_gives_what_the_others_give_alone():
         np.testing.assert_allclose(left_out[i], alone[labelled[i]], atol=1e-4)
 
 
+def test_the_probe_is_tested_on_labels_that_it_has_not_seen():
+    """Two groups apart, and one image among the wrong group: only a probe that has seen it calls it right."""
+    rng = np.random.default_rng(0)
+    h = torch.from_numpy(
+        np.repeat([[-1.0, 0.0], [1.0, 0.0]], 20, axis=0) + rng.normal(0, 0.1, (40, 2))
+    )
+    h[0] = torch.tensor([1.0, 5.0])
+    labelled, given = np.arange(0, 40, 4), np.repeat([0, 1], 5)
+    says, left_out = learn.probe(h.float(), labelled, given, 2, 0.001)
+    assert (says.argmax(1) == np.repeat([0, 1], 20)).all()
+    assert (left_out.argmax(1) == given).tolist() == [False] + [True] * 9
+    np.testing.assert_allclose(says.sum(1), 1, rtol=1e-5)
+
+
+def test_graph_and_probe_decide_together_and_the_graph_alone_where_no_label_comes():
+    graph = np.float32([[0.5, 0.5], [0.9, 0.1], [0, 0]])
+    probe = np.float32([[0.2, 0.8], [0.2, 0.8], [0.2, 0.8]])
+    np.testing.assert_allclose(learn.both(graph, probe, 0), graph)
+    np.testing.assert_allclose(learn.both(graph, probe, 1)[0], probe[0], rtol=1e-6)
+    shares = learn.both(graph, probe, 0.25)
+    assert shares.argmax(1)[:2].tolist() == [1, 0] and not shares[2].any()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """600 pictures of noisy bars, discs and poles, with names that tell what they are to the test."""

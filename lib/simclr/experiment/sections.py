@@ -223,6 +223,7 @@ class Own(AllViews, Spreading):
     nearest_steps: Steps
     rounds: Annotated[int, Field(ge=1, le=100)]
     neighbours: Annotated[int, Field(ge=1, le=1000)]
+    probe_weight: Annotated[float, Field(ge=0, le=1)]
     student_steps: Steps
 
 

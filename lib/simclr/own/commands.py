@@ -21,11 +21,7 @@ def choose(project: Project, many: int, more: int) -> None:
     """Pre-train, choose images to label, and write labels.csv and the sheets."""
     if not 2 <= many <= 10_000 or not 0 <= more <= 10_000:
         raise UserError(f"LABELS={many} MORE={more}: 2 to 10000 images can be chosen")
-    project.check_source()
-    print(collection.described(project.collection), flush=True)
-    if not project.graph().is_done():
-        minutes = max(1, _minutes(project))
-        print(f"trains an encoder: about {minutes:.0f} min on this machine", flush=True)
+    _introduce(project)
     there = project.labels_file.exists()
     table = project.choose(many, more)
     sheet.write(project)
@@ -53,8 +49,7 @@ def label(project: Project) -> None:
 
 def classify(project: Project) -> None:
     """Train the classifier, predict every image, and write predictions, classifier and report."""
-    project.check_source()
-    print(collection.described(project.collection), flush=True)
+    _introduce(project)
     for note in project.labels.notes:
         print(f"note: {note}")
     if project.labels.empty:
@@ -101,6 +96,15 @@ def open_project(profile: str, variant: str, changes: Mapping) -> Project:
     raise UserError(
         f"{project.source}: no encoder of these images yet; run `make choose IMAGES={project.source}`"
     )
+
+
+def _introduce(project: Project) -> None:
+    """Say what the collection is, and how long an encoder of it will take unless it is there."""
+    project.check_source()
+    print(collection.described(project.collection), flush=True)
+    if not project.graph().is_done():
+        minutes = max(1, _minutes(project))
+        print(f"trains an encoder: about {minutes:.0f} min on this machine", flush=True)
 
 
 def _minutes(project: Project) -> float:

@@ -8,10 +8,10 @@ from scipy.stats import binomtest
 from sklearn.cluster import KMeans
 
 from simclr.experiment.cache import Job
-from simclr.own import learn, predict
+from simclr.own import encode, learn, predict
 from simclr.own.project import Project
 
-SURE = 0.9  # share from which the graph's opinion against a label is worth a look
+SURE = 0.9  # share from which an opinion against a label is worth a look
 
 
 class Findings:
@@ -23,7 +23,7 @@ class Findings:
 
     def __init__(self, project: Project, job: Job) -> None:
         self.project, self.labels, self.classes = project, project.labels, project.labels.classes
-        with np.load(job.reads["graph"].file(learn.GRAPH)) as found:
+        with np.load(job.reads["graph"].file(encode.GRAPH)) as found:
             self._graph = dict(found)
         with np.load(job.file(learn.LEARNED)) as found:
             self._shares, self._crossed = found["shares"], found["crossed"]
@@ -76,7 +76,7 @@ class Findings:
 
     @cached_property
     def contradictions(self) -> pd.DataFrame:
-        """Labels where the graph, without them, is sure of another class: file, label, graph, share."""
+        """Labels that, when left out, would surely be called otherwise: file, label, others, share."""
         says, share = self._crossed.argmax(1), self._crossed.max(1)
         odd = np.flatnonzero((says != self.labels.given) & (share > SURE))
         odd = odd[np.argsort(-share[odd])]
@@ -85,7 +85,7 @@ class Findings:
             (names[self.labels.rows[i]], self.classes[self.labels.given[i]], self.classes[says[i]])
             for i in odd
         ]
-        return pd.DataFrame(rows, columns=["file", "label", "graph"]).assign(share=share[odd])
+        return pd.DataFrame(rows, columns=["file", "label", "others"]).assign(share=share[odd])
 
     def labelled(self, most: int) -> list[tuple[str, np.ndarray]]:
         """The first labelled images of each class: its name, and rows of the collection."""
@@ -100,7 +100,7 @@ class Findings:
 
     @cached_property
     def islands(self) -> list[tuple[str, np.ndarray]]:
-        """Clusters without a label of which the graph is least sure: what it calls them, and their rows.
+        """Clusters without a label, the least sure ones first: what most of it is called, and the rows.
 
         There are twice as many clusters as labels; the images nearest to the middle come first.
         """

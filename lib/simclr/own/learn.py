@@ -1,94 +1,54 @@
-"""Jobs of the cache: an encoder of one's own images, the graph of them, a classifier from some labels."""
+"""A job of the cache: a classifier of one's own images, from the labels of some of them."""
 
 import json
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 from safetensors.torch import save
 from scipy.sparse.linalg import cg
+from torch import Tensor
 
-from simclr import hardware
-from simclr.model import Classifier, predict
-from simclr.neighbours import averaged_features, components, nearest
-from simclr.pretrain import pretrained, views_of
+from simclr.model import Classifier, features, predict
+from simclr.own.encode import ENCODER, GRAPH, images_of, inputs_of
+from simclr.pretrain import views_of
+from simclr.probe import fit_linear
 from simclr.selftrain import student
 from simclr.spread import laplacian, surest
 from simclr.supervised import Recipe
-from simclr.weights import load_encoder, save_network
+from simclr.weights import load_encoder
 
-ENCODER, GRAPH, CLASSIFIER, PREDICTED, LEARNED = (
-    "encoder.safetensors",
-    "graph.npz",
-    "classifier.safetensors",
-    "predicted.npz",
-    "learned.npz",
-)
-COMPONENTS = 64  # of the features, which images are clustered by
+CLASSIFIER, PREDICTED, LEARNED = "classifier.safetensors", "predicted.npz", "learned.npz"
+FOLDS = 10  # of the labels, to test the probe
 _AT_ONCE = 10_000  # images that are predicted at a time
 
 
-def sample(folder: Path, most: int) -> np.ndarray:
-    """The images that the encoder and the graph see, sorted: the first `most` by their content."""
-    return np.sort(np.load(folder / "order.npy")[:most])
-
-
-def encode(job, progress: Callable[[str], None]) -> None:
-    """Pre-train an encoder on the sample; a batch of it, the first by content, only validates."""
-    params, device, dtype = _inputs(job)
-    images, order = _images(job), np.load(job.data / "order.npy")
-    validating = order[: params.batch_size]
-    training = np.sort(order[params.batch_size : params.sample][: params.steps * params.batch_size])
-    params.epochs = max(1, round(params.steps / (len(training) // params.batch_size)))
-    params.warmup_epochs = min(1.0, params.epochs / 10)
-    start = load_encoder(job.reads["start"].file(ENCODER)) if "start" in job.reads else None
-    checkpoint = job.folder / "checkpoint.pt"
-    parts = (torch.from_numpy(images[rows]).to(device) for rows in (training, validating))
-    encoder, history = pretrained(
-        *parts, params, params.seed, dtype, checkpoint, progress, start=start
-    )
-    history.to_csv(job.folder / "history.csv", index=False)
-    save_network(job.folder / ENCODER, encoder)
-    checkpoint.unlink(missing_ok=True)
-
-
-def link(job, progress: Callable[[str], None]) -> None:
-    """Find the neighbours of every image of the sample."""
-    params, device, dtype = _inputs(job)
-    encoder = load_encoder(job.reads["encoder"].file(ENCODER)).to(device)
-    rows = sample(job.data, params.sample)
-    progress(f"graph of {len(rows):,} images")
-    images = torch.from_numpy(_images(job)[rows]).to(device)
-    h = averaged_features(encoder, images, views_of(params), params.rounds, dtype)
-    cosines, indices = nearest(h, params.neighbours)
-    found = {"cosines": cosines, "indices": indices.int(), "components": components(h, COMPONENTS)}
-    np.savez(job.folder / GRAPH, rows=rows, **{k: v.cpu() for k, v in found.items()})
-
-
 def learn(job, progress: Callable[[str], None]) -> None:
-    """Spread the labels, train the network on them, and predict every image.
+    """Spread the labels, ask a probe as well, train the network on what both say, and predict every image.
 
     Writes the classifier with the names of its classes; predicted.npz: of every image the two
-    likeliest classes and their probabilities, (N, 2) each; learned.npz: what `spread` returns.
+    likeliest classes and their probabilities, (N, 2) each; learned.npz: what `both` returns.
     """
-    params, device, dtype = _inputs(job)
+    params, device, dtype = inputs_of(job)
     with np.load(job.reads["graph"].file(GRAPH)) as found:
         graph = dict(found)
     classes, given = job.inputs["classes"], np.array(job.inputs["given"])
     labelled = np.searchsorted(graph["rows"], job.inputs["labelled"])
     progress("labels spread")
     system = laplacian(graph["cosines"], graph["indices"], params.exponent, params.memory)
-    shares, crossed = spread(system, labelled, given, len(classes))
+    encoder, images = load_encoder(job.reads["encoder"].file(ENCODER)), images_of(job)
+    h = features(encoder.to(device), torch.from_numpy(images[graph["rows"]]).to(device), dtype)
+    graph_says = spread(system, labelled, given, len(classes))
+    probe_says = probe(h, labelled, given, len(classes), params.probe_l2)
+    shares, crossed = (
+        both(*words, params.probe_weight) for words in zip(graph_says, probe_says, strict=True)
+    )
     np.savez(job.folder / LEARNED, shares=shares, crossed=crossed)
     called = shares.argmax(1)
     called[labelled] = given
     teaching = np.union1d(surest(shares, params.surest), labelled)
     teaching = teaching[(shares[teaching].max(1) > 0) | np.isin(teaching, labelled)]
-    images = _images(job)
     taught = torch.from_numpy(images[graph["rows"][teaching]]).to(device)
-    encoder = load_encoder(job.reads["encoder"].file(ENCODER))
     progress(f"a network learns {len(teaching):,} images")
     targets, recipe = torch.from_numpy(called[teaching]).to(device), _recipe(params, dtype)
     model, _ = student(encoder, taught, targets, len(classes), params, recipe)
@@ -131,6 +91,40 @@ def spread(
     return _shares(mass / np.where(total > 0, total, 1)), _shares(left_out)
 
 
+def probe(
+    h: Tensor, labelled: np.ndarray, given: np.ndarray, classes: int, l2: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a linear probe says of all images. It tells classes apart whose images neighbour each other.
+
+    Args:
+        h: (n, D) features; the rest as in `spread`.
+
+    Returns:
+        Probabilities (n, classes), and those of each labelled image by a probe that was fitted without
+        it and another tenth of them, (m, classes).
+    """
+    targets, left_out = torch.from_numpy(given), np.zeros((len(labelled), classes), np.float32)
+
+    def says(taught: np.ndarray, asked: np.ndarray | slice) -> np.ndarray:
+        layer = fit_linear(h[labelled[taught]], targets[taught], l2, classes)
+        with torch.no_grad():
+            return layer(h[asked]).softmax(1).cpu().numpy()
+
+    everyone = np.random.default_rng(0).permutation(len(labelled))
+    for part in np.array_split(everyone, min(FOLDS, len(everyone))):
+        left_out[part] = says(np.setdiff1d(everyone, part), labelled[part])
+    return says(everyone, slice(None)), left_out
+
+
+def both(graph: np.ndarray, probe: np.ndarray, weight: float) -> np.ndarray:
+    """The graph's word times the probe's to the power `weight`: a product of experts (Hinton 2002).
+
+    Args:
+        graph, probe: (n, classes); where no label comes on the graph, nothing is said.
+    """
+    return _shares(graph * probe**weight)
+
+
 def _shares(mass: np.ndarray) -> np.ndarray:
     total = mass.sum(1, keepdims=True)
     return np.divide(mass, total, out=np.zeros_like(mass), where=total > 0).astype(np.float32)
@@ -165,12 +159,3 @@ def two_likeliest(
         values.append(top.values.cpu().numpy())
         classes.append(top.indices.cpu().numpy())
     return {"classes": np.concatenate(classes), "probabilities": np.concatenate(values)}
-
-
-def _images(job) -> np.ndarray:
-    return np.load(job.data / "images.npy", mmap_mode="r")
-
-
-def _inputs(job) -> tuple[SimpleNamespace, torch.device, torch.dtype]:
-    device, dtype = hardware.pick(job.inputs["device"], job.inputs["precision"])
-    return SimpleNamespace(**job.inputs["params"]), device, dtype

@@ -15,7 +15,7 @@ from simclr.experiment.live import Live
 from simclr.experiment.sections import AllViews
 from simclr.experiment.study import Study
 from simclr.networks import SOURCE
-from simclr.own import collection, labels, learn
+from simclr.own import collection, encode, labels
 
 PLACE = files.ROOT / "collections"
 _VIEWS = tuple(AllViews.model_fields)
@@ -96,7 +96,7 @@ class Project:
     @cached_property
     def sample(self) -> np.ndarray:
         """The images that encoder and graph see: their rows in the collection, sorted."""
-        return learn.sample(self.collection.folder, self.params.sample)
+        return encode.sample(self.collection.folder, self.params.sample)
 
     def encoder(self) -> cache.Job:
         """The encoder, trained first with two views of one image, then with neighbours as positives."""
@@ -113,25 +113,26 @@ class Project:
             "validation_images",
         ):
             values.pop(unused)
-        first = self._job("own_views", "encode", values)
+        first = self._job("own_views", "encode:encode", values)
         values = values | {"nearest": own.nearest, "steps": own.nearest_steps}
-        return self._job("own_neighbours", "encode", values, start=first)
+        return self._job("own_neighbours", "encode:encode", values, start=first)
 
     def graph(self) -> cache.Job:
         values = self._own(*_VIEWS, "sample", "rounds", "neighbours")
-        return self._job("own_graph", "link", values, encoder=self.encoder())
+        return self._job("own_graph", "encode:link", values, encoder=self.encoder())
 
     def classifier(self) -> cache.Job:
         """The classifier that the labels give, with what the graph and cross-validation say."""
-        names = ("exponent", "memory", "surest", "student_steps", "seed", "sample")
+        names = ("exponent", "memory", "probe_weight", "surest", "student_steps", "seed", "sample")
         values = self._own(*_VIEWS, *names)
         taught = self.study.params["selftrain"]
         values["student_rate"], values["student_decay"] = taught.learning_rate, taught.weight_decay
+        values["probe_l2"] = self.study.params["common"].probe_l2
         for name in ("batch_size", "dropout_conv", "dropout_dense", "smoothing", "average"):
             values[name] = getattr(taught, name)
         return self._job(
             "own_classifier",
-            "learn",
+            "learn:learn",
             values,
             {
                 "classes": self.labels.classes,
@@ -158,7 +159,7 @@ class Project:
             labels.read_table(self.labels_file) if there else pd.DataFrame(columns=labels.COLUMNS)
         )
         rows = labels.rows(table, self.collection.places, self.labels_file)
-        with np.load(self.make(self.graph()).file(learn.GRAPH)) as found:
+        with np.load(self.make(self.graph()).file(encode.GRAPH)) as found:
             graph = dict(found)
         if there and not more:
             return table
@@ -181,7 +182,7 @@ class Project:
         inputs = {**self.study.machine, "data": self.collection.digest, "params": params}
         return cache.Job(
             kind=kind,
-            function=f"simclr.own.learn:{function}",
+            function=f"simclr.own.{function}",
             inputs=inputs | (more or {}),
             reads=reads,
             data=self.collection.folder,

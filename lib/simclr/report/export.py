@@ -26,9 +26,7 @@ ASSETS = Path(__file__).with_name("assets")
 BIBLIOGRAPHY = files.NOTEBOOKS / "references.bib"
 FILES = re.compile(r"^\*Reads\*(.|\n(?!\n))*", re.M)  # a paragraph for those who run the notebook
 NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
-FURTHER = (
-    "# Further figures and tables {#sec-further .appendix}\n\nThe sections refer to these details."
-)
+FURTHER = "# Further figures and tables {#sec-further .appendix}"
 HIDDEN = {"remove-cell", "parameters", "injected-parameters"}  # tags of cells that stay out
 FIGURE = re.compile("<!--(fig-[a-z0-9-]+)-->")  # where assets/report.lua leaves room for one
 REFERENCES = "# References {.unnumbered}\n\n::: {#refs}\n:::\n"

@@ -21,7 +21,7 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
     Where every prefix holds as many images of each class, the columns say how many labels that is.
     """
     classes = [(str(c), images[labels == c], 0) for c in np.unique(labels)]
-    figure, ax = _rows(classes, left=0.35, top=0.32, largest=0.27, weight="bold", size=8)
+    figure, ax = _rows(classes, left=0.35, top=0.32, largest=0.22, weight="bold", size=8)
     k, width = len(set(labels)), images.shape[2]
     if all(len(set(labels[i : i + k])) == k for i in range(0, len(labels), k)):
         for m in range(len(labels) // k):

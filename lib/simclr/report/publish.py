@@ -100,7 +100,8 @@ def confusions(findings: Findings) -> pd.DataFrame:
 def _front(study: Study) -> dict[str, str]:
     """Title block: title, subtitle, date, a note on what this build is, and that it may be cited."""
     common, dataset = study.params["common"], study.dataset
-    built = f"Built with profile “{study.profile}”, variant “{study.variant}”"
+    built = f"Built with profile “{study.profile}”, variant “{study.variant}”. "
+    built += "The grid of ablations is that of MNIST and of profile “full” in every build."
     return {
         "title": f"How well can {dataset.things} be classified with {max(common.n_labels)} labels?",
         "subtitle": f"Contrastive pre-training (SimCLR) against supervised training on {dataset.name}",

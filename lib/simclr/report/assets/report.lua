@@ -68,7 +68,7 @@ local function number_all(blocks)
       local id = div.identifier
       if count[kind_of(id)] then
         div.attributes.number = next_number(id)
-        div.attributes.place = appendix and kind_of(id) == 'tbl' and 'none' or 'auto' -- an appendix is tables, one after the other
+        div.attributes.place = appendix and 'none' or 'auto' -- an appendix has little text to float in
       end
       return div
     end,
