@@ -80,6 +80,7 @@ plan: $(INSTALLED) ## say what `make report` would do and about how long it take
 # once the notebook has come to its end, with the time of its beginning, so later edits are newer.
 stage_of = $(patsubst $(firstword $(subst _, ,$(1)))_%,%,$(1))
 NAMES := $(sort $(basename $(notdir $(wildcard notebooks/[0-9][0-9]_*.ipynb))))
+NAMES := $(foreach name,$(NAMES),$(if $(findstring -Copy,$(name)),,$(name)))
 STAGES := $(foreach name,$(NAMES),$(call stage_of,$(name)))
 $(foreach name,$(NAMES),$(eval $(call stage_of,$(name)): $(R)/$(name).ipynb))
 EXECUTED := $(NAMES:%=$(R)/%.ipynb)

@@ -91,5 +91,5 @@ def test_verdicts_on_claims_about_accuracies_and_confusions(found):
         "Fine-tuning and probe are comparable class by class": "reproduced",
     }
     assert table.verdict[list(verdicts)].to_dict() == verdicts
-    assert table.here["The probe gets more 5s right"] == "740 → 930; control 950"
+    assert table.here["The probe gets more 5s right"] == "740 → 930 [+190, +190]; control 950"
     assert claims.tally(table.reset_index())["claims"] == len(table) == 26

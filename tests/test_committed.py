@@ -3,8 +3,9 @@
 import re
 
 import pandas as pd
+import torch
 
-from simclr import files
+from simclr import augment, data, fetch, files
 from simclr.experiment import ablations, provenance
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
@@ -50,10 +51,11 @@ def test_the_readme_says_what_was_measured_on_clothes():
     assert f"passes {table.loc['baseline', 'mean']:.1%}" in README
 
 
-def test_the_readme_says_what_other_seeds_of_the_encoder_gave():
+def test_the_readme_says_what_other_encoders_gave():
     found = ablations.numbers(pd.read_csv(ablations.RESULTS))
     for name in ("second_seed", "third_seed", "100_labels"):
         assert f"{found[f'ablation_{name}_selftrain']:.2%}" in README
+    assert f"reach {found['ablation_without_pre_training_selftrain']:.1%}" in README
 
 
 def test_the_readme_says_what_the_benchmark_measured():
@@ -71,6 +73,24 @@ def test_the_readme_says_what_the_benchmark_measured():
             for name in ("accuracy", "seconds")
         )
         assert re.search(rf"{accuracy:.1%}[^.]* takes {seconds:.0f} s", README)
+
+
+def test_the_readmes_lines_of_python_run():
+    """Those for the classifier, which must know digits, and those for a step of SimCLR, which must learn."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    (use,) = (block for block in blocks if "load_classifier" in block)
+    (copy,) = (block for block in blocks if "nt_xent" in block)
+    names: dict = {}
+    exec(use, names)
+    labels = data.labels(fetch.prepare("mnist"), "test")
+    assert (names["digits"] == labels[:10]).all()
+    some = augment.to_float(data.images(fetch.prepare("mnist"), "test")[:1000])
+    with torch.no_grad():
+        right = names["classifier"](some).argmax(1) == labels[:1000]
+    assert right.float().mean() > 0.98
+    exec(copy, names)
+    losses = [names["step"](some[:64]) for _ in range(8)]
+    assert losses[-1] < losses[0] - 0.1
 
 
 def test_every_link_and_picture_of_the_readme_is_in_the_repository():

@@ -110,19 +110,15 @@ def test_data_dir_is_relative_to_the_project_and_has_a_cache_of_its_own(given, r
     [
         ("kmnist", "missing", "no such file, nor"),
         ("kmnist", "truncated", "truncated or damaged gzip file"),
-        ("kmnist", "mnist's", "this is the file of mnist, not of kmnist"),
-        ("fashion-mnist", None, "altered: its SHA-256 is not that of fashion-mnist's file"),
+        ("fashion-mnist", None, "altered, or of another data set: its SHA-256 is not c59f"),
     ],
 )
-def test_a_wrong_file_gives_one_line_and_no_cache(given, root, monkeypatch, dataset, damage, says):
+def test_a_wrong_file_gives_one_line_and_no_cache(given, root, dataset, damage, says):
     path = given / f"{NAMES['test_labels']}.gz"
     if damage == "missing":
         path.unlink()
     elif damage == "truncated":
         os.truncate(path, path.stat().st_size // 2)
-    elif damage:
-        digest = idx.sha256(fetch.from_folder(KMNIST, given)["test_labels"])
-        monkeypatch.setitem(fetch.DATASETS["mnist"].sha256, "test_labels", digest)
     with pytest.raises(UserError) as error:
         fetch.prepare(dataset, str(given), root)
     message = str(error.value)

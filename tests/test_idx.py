@@ -9,7 +9,6 @@ import pytest
 from simclr import idx
 from simclr.errors import UserError
 
-KNOWN = {"mnist": {}, "kmnist": {}}
 LABELS = (np.arange(10_000) % 10).astype(np.uint8)
 
 
@@ -17,8 +16,8 @@ def content(array):
     return idx.header(array.shape) + array.tobytes()
 
 
-def parse(name, given, known=KNOWN):
-    return idx.parse(name, given, "a file", known, "kmnist")
+def parse(name, given):
+    return idx.parse(name, given, "a file")
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -26,7 +25,7 @@ def parse(name, given, known=KNOWN):
 def test_a_file_is_read_packed_or_not_whatever_its_name_says(tmp_path, packed, suffix):
     path = tmp_path / f"labels{suffix}"
     path.write_bytes(gzip.compress(content(LABELS)) if packed else content(LABELS))
-    found = parse("test_labels", idx.read(path, "test_labels"))
+    found = parse("test_labels", idx.read(path))
     assert found.dtype == np.uint8 and (found == LABELS).all()
     assert idx.sha256(found) == hashlib.sha256(content(LABELS)).hexdigest()
     assert content(LABELS)[:8] == bytes([0, 0, 8, 1, 0, 0, 39, 16])
@@ -67,5 +66,5 @@ def test_damaged_gzip_is_one_line(tmp_path, damage):
     path = tmp_path / "labels.gz"
     path.write_bytes({"truncated": packed[:5000], "short": packed[:2]}.get(damage, packed))
     with pytest.raises(UserError, match=r"labels\.gz: truncated or damaged gzip file: ") as error:
-        idx.read(path, "test_labels")
+        idx.read(path)
     assert "\n" not in str(error.value)

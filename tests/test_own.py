@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from simclr import spread
+from simclr import files, spread
 from simclr.__main__ import main
 from simclr.errors import UserError
 from simclr.experiment.study import Study
@@ -114,7 +114,7 @@ def kind_of(file: str) -> str:
 def label_all(project) -> None:
     table = labels.read_table(project.labels_file)
     table["label"] = table.file.map(kind_of)
-    labels.write_table(project.labels_file, table)
+    files.write(project.labels_file, table.to_csv(index=False))
 
 
 @pytest.mark.slow
@@ -207,7 +207,7 @@ def test_the_page_is_worked_by_keys(project, tmp_path):
     if not browser:
         pytest.skip("no Chromium")
     table = labels.read_table(project.labels_file).assign(label="")
-    labels.write_table(project.labels_file, table)
+    files.write(project.labels_file, table.to_csv(index=False))
     file = tmp_path / "page.html"
     file.write_text(sheet.page(project).replace("</html>", f"{PRESSES}</html>"))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]

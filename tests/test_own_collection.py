@@ -20,8 +20,8 @@ def folder(tmp_path):
     return place
 
 
-def read(place, tmp_path, bad_files="leave out", invert="auto"):
-    return collection.read(place, bad_files, invert, root=tmp_path / "data")
+def read(place, tmp_path, invert="auto"):
+    return collection.read(place, invert, root=tmp_path / "data")
 
 
 def test_files_are_read_in_order_and_named_relative_to_the_folder(folder, tmp_path):
@@ -32,7 +32,7 @@ def test_files_are_read_in_order_and_named_relative_to_the_folder(folder, tmp_pa
     assert found.about["coloured"] == found.about["resized"] == 0 and not found.about["inverted"]
 
 
-def test_bad_files_are_left_out_and_listed_or_refused(folder, tmp_path):
+def test_bad_files_are_left_out_and_listed(folder, tmp_path):
     (folder / "nothing.png").touch()
     (folder / "text.jpg").write_text("no picture")
     (folder / "cut.png").write_bytes((folder / "0010.png").read_bytes()[:90])
@@ -44,8 +44,6 @@ def test_bad_files_are_left_out_and_listed_or_refused(folder, tmp_path):
     assert found.places["twin.png"] == found.places["0010.png"] and "twin.png" not in found.names
     assert found.about["left_out"] == left and len(found.names) == 500
     assert all(name in collection.described(found) for names in left.values() for name in names)
-    with pytest.raises(UserError, match=r"refuse(.|\n)*twin\.png"):
-        read(folder, tmp_path, bad_files="refuse")
 
 
 def test_colour_size_and_bright_paper_are_made_alike_and_said(folder, tmp_path):

@@ -50,7 +50,7 @@ FITS = """
   found({
     page: root.scrollWidth,
     toc: toc.open,
-    cut: [...document.querySelectorAll('.picture svg, table, .caption')].filter(out).map(name),
+    cut: [...document.querySelectorAll('.picture svg, table, figcaption')].filter(out).map(name),
     scrolls: [...document.querySelectorAll('figure .scroll')].filter(scrolls).map(name),
     ground: getComputedStyle(document.documentElement).backgroundColor,
     math: [...document.fonts].filter((f) => f.family.includes('STIX')).length,

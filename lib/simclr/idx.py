@@ -2,8 +2,8 @@
 
 import gzip
 import hashlib
+import math
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,35 +19,29 @@ FILES = {
 }
 
 
-def read(path: Path, name: str) -> bytes:
-    """The content, unpacked if it is gzip whatever its name says; at most a byte too many.
+def read(path: Path) -> bytes:
+    """The content, unpacked if it is gzip whatever its name says.
 
     Raises:
-        UserError: the file is damaged or cannot be read.
+        UserError: the file is damaged.
     """
-    limit = _size(name) + 1
+    content = path.read_bytes()
     try:
-        with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else open(path, "rb") as file:
-            return file.read(limit)
+        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{path}: truncated or damaged gzip file: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def parse(name: str, content: bytes, origin: str, known: Mapping[str, Mapping[str, str]], of: str):
+def parse(name: str, content: bytes, origin: str, digest: str = "") -> np.ndarray:
     """Turn the bytes of an IDX file into a uint8 array, or say what is wrong with them.
 
     Args:
         name: a key of `FILES`.
         origin: where the bytes came from, for messages.
-        known: data set -> name -> SHA-256 of the file.
-        of: the data set that the file should belong to.
+        digest: the SHA-256 of the file, where it is known.
 
     Raises:
-        UserError: another kind of file, truncated, of another data set, or altered.
+        UserError: another kind of file, truncated, or altered.
     """
     file, shape = FILES[name]
     head = header(shape)
@@ -55,17 +49,14 @@ def parse(name: str, content: bytes, origin: str, known: Mapping[str, Mapping[st
         raise UserError(
             f"{origin}: not {file}: no IDX header of {' × '.join(map(str, shape))} bytes"
         )
-    if len(content) != _size(name):
-        raise UserError(f"{origin}: truncated or too long: {_size(name):,} bytes expected")
+    expected = len(head) + math.prod(shape)
+    if len(content) != expected:
+        raise UserError(f"{origin}: truncated or too long: {expected:,} bytes expected")
     array = np.frombuffer(content, np.uint8, offset=len(head)).reshape(shape)
     if len(shape) == 1 and array.max() > 9:
         raise UserError(f"{origin}: altered: label {array.max()}, labels are 0 to 9")
-    found = sha256(array)
-    for other, files in known.items():
-        if other != of and files and found == files[name]:
-            raise UserError(f"{origin}: this is the file of {other}, not of {of}")
-    if known[of] and found != known[of][name]:
-        raise UserError(f"{origin}: altered: its SHA-256 is not that of {of}'s file")
+    if digest and sha256(array) != digest:
+        raise UserError(f"{origin}: altered, or of another data set: its SHA-256 is not {digest}")
     return array
 
 
@@ -77,8 +68,3 @@ def header(shape: tuple[int, ...]) -> bytes:
 def sha256(array: np.ndarray) -> str:
     """SHA-256 of the uncompressed IDX file that holds `array`."""
     return hashlib.sha256(header(array.shape) + array.tobytes()).hexdigest()
-
-
-def _size(name: str) -> int:
-    shape = FILES[name][1]
-    return len(header(shape)) + int(np.prod(shape))

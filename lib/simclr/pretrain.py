@@ -43,8 +43,11 @@ def pretrained(
     Args:
         images: (N, 28, 28) uint8, on the device to train on; the last partial batch is left out.
         validation: (M, 28, 28) uint8, for the validation loss only.
-        params: section `pretrain` of the parameters; `seed` is of weights, order and views.
-        checkpoint: file to write after each epoch and, where it exists, to go on from.
+        params: attributes as section `pretrain` of params/full.yaml; `seed` is of weights, order and views.
+        dtype: of the network's arithmetic, as `hardware.pick` says.
+        checkpoint: file to write after each epoch and, where it exists, to go on from; whoever calls this
+            sees to it that one file serves one set of parameters.
+        progress: called with a line of text every ten steps.
         start: the encoder to begin with, else one of random weights.
         after_epoch: called with the number of an epoch and the encoder as it then is.
 
@@ -97,7 +100,7 @@ def untrained(
 
 
 def new_network(params, seed: int) -> nn.Sequential:
-    """Encoder and projection head with random weights."""
+    """Encoder ([0]) and projection head ([1]) with random weights: (N, 1, 28, 28) -> z (N, D)."""
     torch.manual_seed(seed)
     encoder = Encoder(network=params.network)
     return nn.Sequential(encoder, projection_head(params.projection_hidden, params.projection_size))
@@ -128,10 +131,15 @@ def training_step(
     temperature: float,
     dtype: torch.dtype,
 ) -> Tensor:
-    """One step of SimCLR: the loss before it, detached.
+    """One step of SimCLR, which updates `network` (Chen et al. 2020, algorithm 1, but AdamW for LARS).
 
     Args:
+        network: encoder and projection head, see `new_network`.
         batch: (2N, 1, 28, 28); rows i and i + N are two views of one image.
+        dtype: of the network's arithmetic; the loss is computed in fp32.
+
+    Returns:
+        The loss before the step, detached.
     """
     with hardware.autocast(batch.device, dtype):
         z = network(batch)  # (2N, D)
@@ -151,10 +159,16 @@ def two_views(
     epoch: int,
     partners: Tensor | None = None,
 ) -> Iterator[Tensor]:
-    """The batches of an epoch: (2N, 1, 28, 28), rows i and i + N a positive pair.
+    """The batches of an epoch, shuffled; the last partial one is left out.
 
-    With `partners`, (images, k), the second view is of one of them at random, else of the same image.
-    Of several processes each gets its share of every batch.
+    Args:
+        images: (M, 28, 28) uint8, on the device to train on; `batch_size` of them at least.
+        batch_size: images N of a batch; of several processes each gets its share of every batch.
+        partners: (M, k) indices of the nearest neighbours of each image. The second view is of one of
+            them at random; without `partners` it is of the same image.
+
+    Yields:
+        (2N, 1, 28, 28) floats, rows i and i + N a positive pair.
     """
     share = ranks.share(batch_size)
     generator = torch.Generator(images.device).manual_seed(seed * 1_000_003 + epoch)

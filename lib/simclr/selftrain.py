@@ -10,10 +10,18 @@ from simclr.supervised import Recipe, recipe_for, train, views_of
 
 
 def selftrain(task: Task, params) -> tuple[Classifier, History]:
-    """Train encoder and a new head on the pool with the labels of the graph.
+    """Train encoder and a new head on the pool with the labels of the graph (pseudo-labels, Lee 2013).
 
     The labels stay the graph's: a network that labels anew confirms its own mistakes. Smoothed targets
-    and averaged weights keep it from learning the wrong ones by heart.
+    (Szegedy et al. 2016) and averaged weights (Polyak & Juditsky 1992) are to keep it from learning the
+    wrong ones by heart.
+
+    Args:
+        task: with encoder and pool.
+        params: attributes as section `selftrain` of params/full.yaml.
+
+    Returns:
+        The classifier, in training mode, and its history.
     """
     rows, labels = graph_labels(task, params)
     images = task.pool.images[torch.from_numpy(rows)]

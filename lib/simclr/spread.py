@@ -22,9 +22,9 @@ def spread(
 ) -> np.ndarray:
     """Spread labels over the symmetric graph of neighbours (Zhou et al. 2004).
 
-    Solves (1 - memory S) f = y for each class, with S the graph's weights normalised on both sides
-    and y one where an image carries the class's label. The masses of the classes are made equal, as no
-    label says how frequent they are.
+    Solves (1 - memory S) f = y for each class, their closed form F* = (I - alpha S)^-1 Y, with S the graph's
+    weights normalised on both sides and y one where an image carries the class's label. The masses of the
+    classes are made equal, as no label says how frequent they are.
 
     Args:
         cosines, indices: (N, k), of `nearest`.

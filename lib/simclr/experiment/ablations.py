@@ -42,10 +42,9 @@ class Point(NamedTuple):
     variant: str
     methods: list[str]
     changes: Mapping[str, Mapping]
-    profile: str = "full"
 
     def study(self) -> Study:
-        return Study(self.profile, self.variant, self.changes)
+        return Study(variant=self.variant, changes=self.changes)
 
     def runs(self, study: Study) -> list[Run]:
         return study.measurements(METHODS[key] for key in self.methods)
@@ -76,8 +75,8 @@ def grid(file: Path = GRID) -> list[Point]:
     return points
 
 
-def measure(file: Path = RESULTS) -> pd.DataFrame:
-    """Train what is missing and gather the results; a point that fails does not stop the others.
+def measure() -> pd.DataFrame:
+    """Measure what `RESULTS` does not hold and write all to it; a point that fails does not stop the others.
 
     Points go through joblib: inside `joblib.parallel_config(backend="dask")` they run on a cluster
     whose machines share the folder `runs`.
@@ -87,21 +86,21 @@ def measure(file: Path = RESULTS) -> pd.DataFrame:
         its encoder, without the one that this starts from), key, device, precision, torch, data.
 
     Raises:
-        UserError: some points failed; says which and why.
+        UserError: some points failed; says which and why. The file stays as it was.
     """
     points = grid()
-    done = Parallel()(delayed(_point)(point) for point in points)
-    tables, failed = [], []
-    for point, found in zip(points, done, strict=True):
-        if isinstance(found, str):
-            failed.append(f"{point.name}: {found}")
-        else:
-            tables.append(pd.DataFrame(found).assign(group=point.group, point=point.name))
-    if tables:
-        _write(pd.concat(tables), file)
+    there = pd.read_csv(RESULTS, float_precision="round_trip") if RESULTS.exists() else None
+    done = Parallel()(delayed(_point)(point, there) for point in points)
+    failed = [
+        f"{point.name}: {found}"
+        for point, found in zip(points, done, strict=True)
+        if isinstance(found, str)
+    ]
     if failed:
         raise UserError("ablations: " + "\n".join(failed))
-    return pd.read_csv(file)
+    table = pd.DataFrame([row for rows in done for row in rows])
+    files.write(RESULTS, table.to_csv(index=False))
+    return table
 
 
 def numbers(table: pd.DataFrame) -> dict[str, float]:
@@ -169,12 +168,26 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _point(point: Point) -> list[dict] | str:
+def known(point: Point, table: pd.DataFrame) -> bool:
+    """Whether the rows of a point in a table are those that this code would measure, on the same machine."""
+    rows, study = table[table.point == point.name], point.study()
+    if rows.empty:
+        return False
+    machine = rows.iloc[0][["device", "precision", "torch", "data"]].to_dict()
+    study.environment = {**machine, "balanced": study.params["common"].balanced}
+    study.data = files.DATA  # no image is needed for a key
+    return list(rows.key) == [run.job.key for run in point.runs(study)]
+
+
+def _point(point: Point, there: pd.DataFrame | None) -> list[dict] | str:
     """The rows of one point, or what went wrong."""
     try:
+        if there is not None and known(point, there):
+            return there[there.point == point.name].to_dict("records")
         study = point.study()
         study.make([run.job for run in point.runs(study)])
-        return [_row(study, run) for run in point.runs(study)]
+        names = {"group": point.group, "point": point.name}
+        return [names | _row(study, run) for run in point.runs(study)]
     except UserError as error:
         return str(error)
 
@@ -194,9 +207,3 @@ def _row(study: Study, run: Run) -> dict:
         "key": run.job.key,
         **{name: study.environment[name] for name in ("device", "precision", "torch", "data")},
     }
-
-
-def _write(table: pd.DataFrame, file: Path) -> None:
-    first = ["group", "point", "method"]
-    with files.write_atomically(file) as temporary:
-        table[first + [name for name in table if name not in first]].to_csv(temporary, index=False)

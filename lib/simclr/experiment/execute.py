@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -16,10 +15,7 @@ from simclr.experiment.study import Study
 
 def notebook(stage: str) -> Path:
     """The source of a stage's notebook."""
-    found = sorted(files.NOTEBOOKS.glob(f"[0-9][0-9]_{stage}.ipynb"))
-    if not found:
-        raise UserError(f"notebooks/NN_{stage}.ipynb: no such file; every stage has a notebook")
-    return found[0]
+    return next(files.NOTEBOOKS.glob(f"[0-9][0-9]_{stage}.ipynb"))
 
 
 def executed(study: Study, stage: str) -> Path:
@@ -40,8 +36,7 @@ def run(study: Study, stage: str) -> None:
     made_of = provenance.made_of(study, stage, source)
     print(f"{stage}: {session.forecast(study, stage)}", flush=True)
     study.train(stage)
-    parameters = {"profile": study.profile, "variant": study.variant, "changes": study.changes}
-    run_notebook(stage, source, partial, parameters)
+    run_notebook(stage, source, partial, study)
     book = nbformat.read(partial, as_version=4)
     book.metadata["simclr"] = {**book.metadata.get("simclr", {}), "made_of": made_of}
     nbformat.write(book, partial)
@@ -49,8 +44,8 @@ def run(study: Study, stage: str) -> None:
     os.replace(partial, target)
 
 
-def run_notebook(name: str, source: Path, target: Path, parameters: Mapping[str, object]) -> None:
-    """Execute a notebook.
+def run_notebook(name: str, source: Path, target: Path, study: Study) -> None:
+    """Execute a notebook with the parameters of a study.
 
     Raises:
         UserError: what it stopped with; `name` leads the message.
@@ -62,7 +57,7 @@ def run_notebook(name: str, source: Path, target: Path, parameters: Mapping[str,
         papermill.execute_notebook(
             source,
             target,
-            dict(parameters),
+            {"profile": study.profile, "variant": study.variant, "changes": study.changes},
             kernel_name="python3",
             cwd=files.ROOT,
             progress_bar=False,

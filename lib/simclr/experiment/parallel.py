@@ -65,10 +65,9 @@ def workers(device: str, jobs: int) -> int:
     if device == "mps":
         return 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # a container's, cgroup 2 and 1
-        limit = Path("/sys/fs/cgroup", file)
-        if limit.exists() and limit.read_text().strip().isdigit():
-            memory = min(memory, int(limit.read_text()))
+    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
+    if limit.exists() and limit.read_text().strip().isdigit():
+        memory = min(memory, int(limit.read_text()))
     cores = cpu_count()  # joblib's, which knows a container's quota
     if device == "cuda":
         import torch  # which a plan does not need

@@ -37,7 +37,9 @@ def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     return {
         "notebook": _cells(source),
         "code": _code(),
-        "parameters": files.digest([[name, values.hash] for name, values in study.params.items()]),
+        "parameters": files.digest(
+            {name: values.model_dump(mode="json") for name, values in study.params.items()}
+        ),
         "results": files.digest([job.key for job in study.jobs(stage)]),
     }
 

@@ -4,7 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from simclr import files
 from simclr.fetch import DATASETS
 from simclr.networks import NETWORKS
 
@@ -28,11 +27,6 @@ class Section(BaseModel):
     """Values of one section. Types are strict: no text where a number belongs."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-    @property
-    def hash(self) -> str:
-        """Hexadecimal digits that stand for these values."""
-        return files.digest(self.model_dump(mode="json"))
 
 
 class Common(Section):
@@ -197,7 +191,7 @@ class Spread(Augmentation, Teaching):
 
 
 class Neighbours(Schedule):
-    nearest: Annotated[int, Field(ge=1, le=1000)]
+    nearest: Annotated[int, Field(ge=0, le=1000)]
 
 
 class Selftrain(Training, Teaching):
@@ -212,9 +206,7 @@ class Own(AllViews, Spreading):
     """A folder of one's own images; see `simclr.own`."""
 
     images: str
-    bad_files: Literal["leave out", "refuse"]
     invert: Literal["auto", "yes", "no"]
-    classes: list[str]
     seed: Seed
     sample: Annotated[int, Field(ge=500, le=100_000)]
     batch_size: Annotated[int, Field(ge=2, le=16_384)]

@@ -86,17 +86,13 @@ def minutes(jobs: Sequence[Job], at_once: int) -> float:
 def _work(job: Job) -> float:
     """Images through forward and backward pass that a job amounts to."""
     inputs, values = job.inputs, job.inputs.get("params", {})
-    if job.kind == "map":
+    if job.kind in ("map", "untrained"):
         return 0
     if job.kind == "graph":  # to find the neighbours costs about as much as two views of the pool
         return (inputs["rounds"] + 2) * POOL * FORWARD
     if "train" in inputs:
         epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
-        return (
-            0
-            if job.kind == "untrained"
-            else values["epochs"] * epoch * (1.2 if values["nearest"] else 1)
-        )
+        return values["epochs"] * epoch * (1.2 if values["nearest"] else 1)
     method = METHODS[job.kind]
     batch = values.get("batch_size", 0) if method.pool else min(SMALL, inputs["n_labels"])
     return inputs["tested"] * FORWARD + values.get(method.steps, 0) * batch

@@ -10,7 +10,7 @@ from simclr.experiment import sections
 
 
 @dataclass(frozen=True)
-class Encoder:
+class Pretraining:
     """How an encoder is made, without labels.
 
     Attributes:
@@ -91,10 +91,10 @@ class Stage:
 
 _SIMCLR = "simclr.pretrain:pretrained"
 _ENCODERS = (
-    Encoder("untrained", "simclr.pretrain:untrained", ("pretrain",)),
-    Encoder("pretrained", _SIMCLR, ("pretrain",), kept=(1, 2, 5)),
-    Encoder("views", _SIMCLR, ("pretrain", "views")),
-    Encoder("neighbours", _SIMCLR, ("pretrain", "views", "neighbours"), start="views"),
+    Pretraining("untrained", "simclr.pretrain:untrained", ("pretrain",)),
+    Pretraining("pretrained", _SIMCLR, ("pretrain",), kept=(1, 2, 5)),
+    Pretraining("views", _SIMCLR, ("pretrain", "views")),
+    Pretraining("neighbours", _SIMCLR, ("pretrain", "views", "neighbours"), start="views"),
 )
 _STAGES = (
     Stage("baseline", sections.Baseline),

@@ -1,4 +1,4 @@
-"""A study: one profile, variant and set of changes; what it trains, and the results of that."""
+"""A study: one profile, variant and set of changes, and the jobs that follow from them."""
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ def _check(values: Mapping, sections: Sequence[str]) -> None:
 
 
 class Study:
-    """The parameters of a build, the jobs that follow from them, and what these gave.
+    """The parameters of a build and the jobs that follow from them; `findings` has what these gave.
 
     Attributes:
         profile: full, quick or smoke.
@@ -58,8 +58,8 @@ class Study:
         changes: Mapping | None = None,
         runs: Path = files.RUNS,
     ) -> None:
-        self.profile, self.variant, self.changes = profile, variant, dict(changes or {})
         self.params, self.table = params.load(SECTIONS, profile, variant, changes)
+        self.profile, self.variant, self.changes = profile, variant, dict(changes or {})
         for encoder in ENCODERS.values():
             _check(self.merged(encoder.sections), encoder.sections)
         self.runs, self.folder = runs, runs / profile / variant

@@ -1,8 +1,8 @@
-"""Is a committed report reproduced? Its tables against a rebuild from nothing, within its own spread.
+"""Is a report reproduced? Its tables against a rebuild from nothing, within its own spread.
 
 Another processor or version computes with other roundings, so training takes another path. What may
 differ by that is of the size of what the luck of a draw does, and every tolerance follows from the
-spread that the committed report states; run times and machines are not compared.
+spread that the report states; run times and machines are not compared.
 """
 
 import shutil
@@ -30,15 +30,15 @@ def verify(study: Study) -> int:
     """
     from simclr.report import publish  # brings what draws
 
-    committed = publish.folder(study)
-    _read(committed, "claims")  # before hours of training
+    report = publish.folder(study)
+    _read(report, "claims")  # before hours of training
     rebuilt = Study(study.profile, study.variant, runs=FOLDER / study.profile)
     if (rebuilt.folder / "provenance.json").exists():  # written at the end of the last one
         shutil.rmtree(rebuilt.runs)
     for stage in STAGES:
         rebuilt.train(stage)
     publish.write_tables(rebuilt, Findings(rebuilt, "comparison"), rebuilt.folder)
-    return compare(committed, rebuilt.folder)
+    return compare(report, rebuilt.folder)
 
 
 def _interval(rows: pd.DataFrame) -> pd.Series:
@@ -61,23 +61,23 @@ TABLES = {
 }
 
 
-def compare(committed: Path, rebuilt: Path) -> int:
+def compare(report: Path, rebuilt: Path) -> int:
     """Print how much of each table is reproduced, and what is not; 0 if all is, else 1."""
     failed = 0
     for name, (key, value, tolerance) in TABLES.items():
-        old, new = (_read(folder, name).set_index(key) for folder in (committed, rebuilt))
-        both = pd.DataFrame({"committed": old[value], "rebuilt": new[value]})
+        old, new = (_read(folder, name).set_index(key) for folder in (report, rebuilt))
+        both = pd.DataFrame({"report": old[value], "rebuilt": new[value]})
         if tolerance is None:
-            same = both.committed == both.rebuilt
+            same = both.report == both.rebuilt
         else:
             both["allowed"] = tolerance(old)
-            same = (both.committed - both.rebuilt).abs() <= both.allowed
+            same = (both.report - both.rebuilt).abs() <= both.allowed
         print(f"{name}: {same.sum()} of {len(same)} reproduced")
         if not same.all():
             print(both[~same].to_string())
         failed += (~same).sum()
     print("Not compared, since they may differ: run times, machines, versions and keys.")
-    print(f"{failed} not reproduced" if failed else "the committed report is reproduced")
+    print(f"{failed} not reproduced" if failed else "the report is reproduced")
     return int(failed > 0)
 
 

@@ -19,7 +19,6 @@ from simclr.own import decode
 
 LEAST, MOST = 500, 1_000_000  # images
 SUFFIXES = {".png", ".jpg", ".jpeg"}
-_BLOCK = 4096  # pictures that are read before the next ones are opened
 _LISTED = 10  # names that a message gives for each reason
 
 
@@ -33,7 +32,7 @@ class Collection:
         names: of the files, relative to `source`; rows for an array.
         twins: name of a file that shows the same as an earlier one -> the row of that.
         images: (N, 28, 28) uint8, 0 is background.
-        about: what was changed and left out: colour, sizes, inverted, left_out.
+        about: what was changed and left out: coloured, resized, inverted, left_out, digest.
     """
 
     source: Path
@@ -71,9 +70,7 @@ class Collection:
             yield picture
 
 
-def read(
-    source: Path, bad_files: str, invert: str, root: Path = files.DATA, least: int = LEAST
-) -> Collection:
+def read(source: Path, invert: str, root: Path = files.DATA, least: int = LEAST) -> Collection:
     """The images of a folder or an array; quick where they have been read before.
 
     Colour is made grey, and other sizes are made 28 × 28 with the border's grey at the sides.
@@ -82,13 +79,12 @@ def read(
     Args:
         source: a folder with PNG or JPEG files, nested or not; or an .npy or .npz file that holds
             (N, H, W), (N, H, W, 1) or (N, H, W, 3), bytes or floats in [0, 1].
-        bad_files: "leave out", or "refuse" to go on where there are such files.
         invert: "yes", "no", or "auto" to do it where most borders are bright.
         root: the folder to keep caches in.
         least: how many images there must be.
 
     Raises:
-        UserError: there is no such place, there are too few or too many images, or bad files.
+        UserError: there is no such place, there are too few or too many images.
     """
     listed = _listed(source, least)
     seen = [[name, *_stamp(source / name)] for name in listed] or _stamp(source)
@@ -102,9 +98,6 @@ def read(
                 shutil.rmtree(old)
     about = files.read_json(folder / "about.json")
     names, twins = json.loads((folder / "names.json").read_text())
-    bad = [f"{reason}: {_few(left)}" for reason, left in about["left_out"].items()]
-    if bad and bad_files == "refuse":
-        raise UserError(f"{source}: bad files, and own.bad_files is refuse\n  " + "\n  ".join(bad))
     images = np.load(folder / "images.npy", mmap_mode="r")
     return Collection(source, folder, names, twins, images, about)
 
@@ -182,16 +175,14 @@ def _write(folder: Path, source: Path, listed: list[str], invert: str, least: in
 
 def _from_files(source: Path, listed: list[str]) -> tuple[np.ndarray, list[str], dict]:
     images, names, left, changed = [], [], {}, np.zeros(2, int)
-    for start in range(0, len(listed), _BLOCK):
-        some = listed[start : start + _BLOCK]
-        read = Parallel(-1, prefer="threads")(delayed(decode.small)(source / name) for name in some)
-        for name, (image, what) in zip(some, read, strict=True):
-            if image is None:
-                left.setdefault(what, []).append(name.encode(errors="replace").decode())
-            else:
-                images.append(image)
-                names.append(name)
-                changed += what
+    read = Parallel(-1, prefer="threads")(delayed(decode.small)(source / name) for name in listed)
+    for name, (image, what) in zip(listed, read, strict=True):
+        if image is None:
+            left.setdefault(what, []).append(name.encode(errors="replace").decode())
+        else:
+            images.append(image)
+            names.append(name)
+            changed += what
     coloured, resized = changed.tolist()
     whole = np.stack(images) if images else np.empty((0, decode.SIDE, decode.SIDE), np.uint8)
     return whole, names, {"coloured": coloured, "resized": resized, "left_out": left}

@@ -30,8 +30,7 @@ def choose(project: Project, many: int, more: int) -> None:
         print(f"{place} is there and stays: {len(table)} images, {done} labelled. MORE=50 adds 50")
     else:
         print(f"{place}: {len(table)} images, {done} labelled")
-    page = files.shown(project.folder / "label.html")
-    print(f"Label them by `make label`, in {page}, or in the CSV")
+    print("Label them by `make label`, or in any editor; label.pdf beside it is for a pen")
 
 
 def label(project: Project) -> None:
@@ -56,10 +55,8 @@ def classify(project: Project) -> None:
         print(f"note: {project.labels.empty} chosen images have no label yet")
     job = project.make(project.classifier())
     findings = Findings(project, job)
-    with files.write_atomically(project.folder / "predictions.csv") as temporary:
-        findings.predictions.to_csv(temporary, index=False)
-    with files.write_atomically(project.folder / learn.CLASSIFIER) as temporary:
-        temporary.write_bytes(job.file(learn.CLASSIFIER).read_bytes())
+    files.write(project.folder / "predictions.csv", findings.predictions.to_csv(index=False))
+    files.write(project.folder / learn.CLASSIFIER, job.file(learn.CLASSIFIER).read_bytes())
     numbers = findings.numbers
     print(f"{numbers['labels']} labels of {numbers['classes']} classes", end="")
     if numbers["tested"]:
@@ -77,8 +74,7 @@ def classify(project: Project) -> None:
 def report(project: Project) -> None:
     """Execute the notebook and write it as HTML and PDF."""
     study, book = project.study, project.folder / "report.ipynb"
-    parameters = {"profile": study.profile, "variant": study.variant, "changes": study.changes}
-    execute.run_notebook("own images", NOTEBOOK, book, parameters)
+    execute.run_notebook("own images", NOTEBOOK, book, study)
     name = show.escaped(project.source.name)
     title = f"{name}: a classifier from {len(project.labels.rows)} labels"
     day = f"{date.today():%-d %B %Y}"

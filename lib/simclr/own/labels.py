@@ -36,12 +36,11 @@ class Labels:
     notes: list[str]
 
 
-def read(file: Path, places: Mapping[str, int], known: list[str]) -> Labels:
+def read(file: Path, places: Mapping[str, int]) -> Labels:
     """Read and check labels.csv.
 
     Args:
         places: the row of each image of the collection, by its name.
-        known: the classes that labels may have; empty takes those of the file.
 
     Raises:
         UserError: a line for each mistake, with the way out.
@@ -55,11 +54,6 @@ def read(file: Path, places: Mapping[str, int], known: list[str]) -> Labels:
             wrong.append(f"{file.name}: one image has two labels: {both}")
     filled = filled.drop_duplicates("row")
     counts = filled.label.value_counts()
-    for label in counts.index if known else ():
-        if label not in known:
-            near = difflib.get_close_matches(label, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            wrong.append(f"{file.name}: class {label!r} is not in own.classes{hint}")
     if not 2 <= len(counts) <= MOST_CLASSES and not wrong:
         wrong.append(
             f"{files.shown(file)}: {len(filled)} labels of {len(counts)} classes; 2 to "
@@ -119,9 +113,3 @@ def read_table(file: Path) -> pd.DataFrame:
     return pd.DataFrame(
         [line for _, line in found], [number for number, _ in found], head[1], dtype=object
     )
-
-
-def write_table(file: Path, table: pd.DataFrame) -> None:
-    """Write labels.csv, whole or not at all."""
-    with files.write_atomically(file) as temporary:
-        table.to_csv(temporary, index=False)

@@ -33,7 +33,7 @@ def classify(file: Path | str, source: Path | str) -> pd.DataFrame:
         Columns file, predicted, probability, second, second_probability.
     """
     model, classes = load(file)
-    read = collection.read(Path(source), "leave out", _about(file)["invert"], least=1)
+    read = collection.read(Path(source).expanduser(), _about(file)["invert"], least=1)
     found = learn.two_likeliest(model, read.images, torch.device("cpu"), torch.float32)
     return named(read, classes, found["classes"], found["probabilities"])
 

@@ -19,6 +19,13 @@ from simclr.own import collection, encode, labels
 
 PLACE = files.ROOT / "collections"
 _VIEWS = tuple(AllViews.model_fields)
+_PRETRAINING = (  # what is as in section `pretrain`
+    "temperature",
+    "learning_rate",
+    "weight_decay",
+    "projection_hidden",
+    "projection_size",
+)
 
 
 class Project:
@@ -28,7 +35,7 @@ class Project:
         study: gives parameters, machine and cache.
         params: section `own`.
         source: the folder or array of images.
-        folder: where labels.csv, label.html, predictions.csv and the report are.
+        folder: where labels.csv, predictions.csv and the report are.
     """
 
     def __init__(self, study: Study) -> None:
@@ -37,15 +44,12 @@ class Project:
             raise UserError(
                 "own.images: which images? Say IMAGES=folder, or write it into params/variants/NAME.yaml"
             )
-        try:
-            self.source = (files.ROOT / Path(self.params.images).expanduser()).resolve()
-        except RuntimeError as error:  # ~nobody
-            raise UserError(f"own.images: {self.params.images}: {error}") from None
+        self.source = (files.ROOT / Path(self.params.images).expanduser()).resolve()
         self.folder = PLACE / (self.source.name or "images")
 
     @cached_property
     def collection(self) -> collection.Collection:
-        return collection.read(self.source, self.params.bad_files, self.params.invert, files.DATA)
+        return collection.read(self.source, self.params.invert)
 
     def check_source(self) -> None:
         """Refuse another collection of the same name, and an array that is not as it was.
@@ -77,7 +81,7 @@ class Project:
     @cached_property
     def labels(self) -> labels.Labels:
         """The labels; those of images that the graph does not hold are left out, with a note."""
-        found = labels.read(self.labels_file, self.collection.places, self.params.classes)
+        found = labels.read(self.labels_file, self.collection.places)
         inside = np.isin(found.rows, self.sample)
         if inside.all():
             return found
@@ -102,17 +106,10 @@ class Project:
         """The encoder, trained first with two views of one image, then with neighbours as positives."""
         own, source = self.params, self.study.params["pretrain"].model_dump(mode="json")
         few = len(self.sample) // 4
-        values = source | self._own(*_VIEWS, "seed", "sample", "batch_size", "steps")
-        values["batch_size"], values["nearest"] = min(own.batch_size, few), 0
-        values["network"] = SOURCE  # which a saved classifier is read as
-        for unused in (
-            "seeds",
-            "epochs",
-            "warmup_epochs",
-            "unlabelled_images",
-            "validation_images",
-        ):
-            values.pop(unused)
+        values = {name: source[name] for name in _PRETRAINING}
+        values |= self._own(*_VIEWS, "seed", "sample", "steps")
+        # A saved classifier is read as the source's network.
+        values |= {"batch_size": min(own.batch_size, few), "nearest": 0, "network": SOURCE}
         first = self._job("own_views", "encode:encode", values)
         values = values | {"nearest": own.nearest, "steps": own.nearest_steps}
         return self._job("own_neighbours", "encode:encode", values, start=first)
@@ -164,13 +161,12 @@ class Project:
         if there and not more:
             return table
         looked = np.flatnonzero(np.isin(graph["rows"], rows))
-        found = typical(
-            graph["components"], graph["cosines"], more or many, self.params.seed, looked
-        )
+        number = more if there else many
+        found = typical(graph["components"], graph["cosines"], number, self.params.seed, looked)
         names = [self.collection.names[row] for row in graph["rows"][found]]
         new = pd.DataFrame({"file": names, "label": ""})
         table = pd.concat([table, new], ignore_index=True).fillna("")
-        labels.write_table(self.labels_file, table)
+        files.write(self.labels_file, table.to_csv(index=False))
         return table
 
     def _own(self, *names: str) -> dict:

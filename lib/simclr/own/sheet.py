@@ -1,4 +1,4 @@
-"""The sheet on which a person labels the chosen images: a page for the keyboard, and one for a pen."""
+"""Where a person labels the chosen images: a page for the keyboard, and a sheet for a pen."""
 
 import base64
 import html
@@ -29,9 +29,7 @@ _COLUMNS, _LINES = 6, 8  # of the paper
 
 
 def write(project: Project) -> None:
-    """Write label.html and label.pdf beside labels.csv."""
-    with files.write_atomically(project.folder / "label.html") as temporary:
-        temporary.write_text(page(project))
+    """Write label.pdf beside labels.csv."""
     table = labels.read_table(project.labels_file)
     pictures = _pictures(project, table)
     per_page = _COLUMNS * _LINES
@@ -62,12 +60,12 @@ def page(project: Project) -> str:
         for row, picture in zip(table.itertuples(), _pictures(project, table), strict=True)
     ]
     place = files.shown(project.labels_file)
-    data = {"key": f"simclr {project.source}", "place": place, "images": images}
+    data = {"place": place, "images": images}
     text = json.dumps(data).replace("<", "\\u003c")  # no tag may end the script
     return Template(PAGE.read_text()).substitute(data=text)
 
 
-def server(project: Project, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
+def server(project: Project) -> tuple[ThreadingHTTPServer, str]:
     """A server on this machine alone for the page, which writes labels.csv at every label.
 
     Returns:
@@ -100,7 +98,7 @@ def server(project: Project, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
         def log_message(self, *_) -> None:  # nothing on the terminal at every label
             pass
 
-    running = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     return running, f"http://127.0.0.1:{running.server_port}/{secret}/"
 
 
@@ -108,7 +106,7 @@ def _save(project: Project, changed: dict[str, str]) -> str:
     """Write some labels; the file may have been edited meanwhile, so nothing else is touched."""
     table = labels.read_table(project.labels_file)
     table["label"] = table.file.map(changed).fillna(table.label)
-    labels.write_table(project.labels_file, table)
+    files.write(project.labels_file, table.to_csv(index=False))
     return ""
 
 

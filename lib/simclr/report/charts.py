@@ -87,7 +87,7 @@ def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 
 
 def ablations(table: pd.DataFrame, method: str) -> Figure:
-    """Every draw a dot, a row a change, groups apart; a line marks the first, which changes nothing.
+    """Every draw a dot, a row a change, below the name of its group; a line marks the first.
 
     Args:
         table: group, point, accuracy, a row a draw.
@@ -95,8 +95,14 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
     """
     means = table.groupby(["group", "point"], sort=False).accuracy.mean()
     groups, points = means.index.get_level_values("group"), [point for _, point in means.index]
-    places = np.arange(len(means)) + 0.7 * pd.factorize(groups)[0]
+    places = np.arange(len(means)) + 1.2 * pd.factorize(groups)[0]
     fig, ax = _rows(points, places, 0.2)
+    ax.set_ylim(top=-1.4)
+    for group in groups.unique():
+        first = places[list(groups).index(group)]
+        look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        look |= {"ha": "right", "va": "center", "weight": "bold", "annotation_clip": False}
+        ax.annotate(group.capitalize(), (0, first - 1), (-6, 0), **look)
     ax.axvline(means.iloc[0], color=style.SOFT, linewidth=0.8)
     for place, point, mean in zip(places, points, means, strict=True):
         values = table.accuracy[table.point == point]

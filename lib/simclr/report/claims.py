@@ -109,7 +109,10 @@ class _Judge:
         shown = f"{ends[0]:.2f} → {ends[1]:.2f} (batch size and temperature chosen to match)"
         yield Claim(text, "5.78 → 5.17", _exact(off), (0, 0.15), "± 0.15 each", shown)
         text = "Training and validation loss are at most 0.05–0.07 apart"
-        shown = f"{n['pretrain_gap']:.2f}; after the first epoch {n['pretrain_gap_later']:.2f}"
+        shown = (
+            f"{n['pretrain_gap']:.2f} in the first epoch, whose training loss is a mean over all of it; "
+            f"{n['pretrain_gap_later']:.2f} later"
+        )
         yield Claim(text, "0.05–0.07", _exact(n["pretrain_gap"]), (0, 0.075), "up to 0.075", shown)
         rise = n["pretrain_validation_rise"]
         shown = f"validation loss ends {rise:.3f} above its lowest"
@@ -143,12 +146,13 @@ class _Judge:
         for n in (20, 100):
             yield self._varies_less(n)
         change = self._change(5, 5)
-        text, shown = "The probe gets more 5s right", self._change_shown(5, 5)
+        text, shown = "The probe gets more 5s right", self._change_shown(5, 5, change)
         yield Claim(text, "793 → 843", change, (0, INF), "any rise", shown)
         falls = ((8, 3, "91 → 65"), (8, 9, "115 → 89"), (8, 5, "→ 14"), (9, 4, "140 → 60"))
         for i, j, source in falls:
-            text, shown = f"{i}→{j} falls with the probe", self._change_shown(i, j)
-            yield Claim(text, source, self._change(i, j), (-INF, 0), "any fall", shown)
+            change = self._change(i, j)
+            text, shown = f"{i}→{j} falls with the probe", self._change_shown(i, j, change)
+            yield Claim(text, source, change, (-INF, 0), "any fall", shown)
         nines = self._estimate(self.counts["probe"][:, 9, 9])
         text, shown = "The probe gets about 837 of the 9s right", f"{nines.mean:.0f}"
         yield Claim(text, "837", nines, (787, 887), "± 50", shown, better=1)
@@ -181,7 +185,8 @@ class _Judge:
         tenth = np.sort(counts.mean(0)[~np.eye(10, dtype=bool)])[-10]
         over = self._estimate(counts[:, i, j] - tenth)
         text = f"{i}→{j} is among the baseline's main confusions"
-        shown = f"{counts[:, i, j].mean():.0f}; the tenth largest is {tenth:.0f}"
+        ends = "" if np.isnan(over.low) else f" [{over.low + tenth:.0f}, {over.high + tenth:.0f}]"
+        shown = f"{counts[:, i, j].mean():.0f}{ends}; the tenth largest is {tenth:.0f}"
         return Claim(text, str(count), over, (0, INF), "the ten largest of 90", shown)
 
     def _varies_less(self, n: int) -> Claim:
@@ -206,10 +211,11 @@ class _Judge:
         """From the baseline's count to the probe's."""
         return self._estimate(self.counts["probe"][:, i, j] - self.counts["baseline"][:, i, j])
 
-    def _change_shown(self, i: int, j: int) -> str:
+    def _change_shown(self, i: int, j: int, change: Estimate) -> str:
         names = ("baseline", "probe", CONTROL)
         before, after, control = (self.counts[name][:, i, j].mean() for name in names)
-        return f"{before:.0f} → {after:.0f}; control {control:.0f}"
+        ends = "" if np.isnan(change.low) else f" [{change.low:+.0f}, {change.high:+.0f}]"
+        return f"{before:.0f} → {after:.0f}{ends.replace('-', '−')}; control {control:.0f}"
 
     def _recalls(self, method: str) -> np.ndarray:
         """(draws, 10)."""

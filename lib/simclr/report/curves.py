@@ -19,7 +19,7 @@ def learning_curve(
     """Mean accuracy over runs, a line a method, and the spread between runs.
 
     The spread is a band of ± 2σ; for more than two methods, whose bands would hide each other, it
-    is a line of σ on axes of its own below.
+    is a line of σ on log axes of its own below.
 
     Args:
         summary: method, n_labels, mean, sd (fractions; sd is NaN for a single run).
@@ -44,7 +44,9 @@ def learning_curve(
     _label_counts(axes, summary.n_labels)
     for spread in below:
         ax.set_xlabel("")
-        spread.set(ylabel="σ of draws\n(points)", ylim=(0, None))
+        spread.set(ylabel="σ of draws\n(points)", yscale="log")
+        spread.yaxis.set_major_formatter("{x:g}")
+        spread.yaxis.set_minor_locator(NullLocator())
     ax.set_ylabel("Test accuracy")
     if log_errors:
         style.log_errors(ax.yaxis)

@@ -79,8 +79,7 @@ def write_html(report: Report, file: Path, playground: str = "") -> None:
     text = FIGURE.sub(lambda found: inline.figure(found[1], *report.figures[found[1]]), text)
     data = f'<script id="playground-data" type="application/json">{playground}</script>'
     text = text.replace("<!--playground-->", data if playground else "")
-    with files.write_atomically(file) as temporary:
-        temporary.write_text(text)
+    files.write(file, text)
 
 
 def write_pdf(report: Report, file: Path, timestamp: int) -> None:
@@ -97,14 +96,13 @@ def write_pdf(report: Report, file: Path, timestamp: int) -> None:
         )
     except typst.TypstError as error:
         raise UserError(f"{file.name}: Typst: {error}") from None
-    with files.write_atomically(file) as temporary:
-        temporary.write_bytes(pdf)
+    files.write(file, pdf)
 
 
 def _cell(cell: nbformat.NotebookNode, tags: set[str], file: Path, report: Report) -> list[str]:
     """The Markdown pieces of one cell; its figures go into `report`."""
     if cell.cell_type == "markdown":
-        return [NOTEBOOK_LINK.sub(r"@sec-\1", FILES.sub("", cell.source))]
+        return [_held_together(NOTEBOOK_LINK.sub(r"@sec-\1", FILES.sub("", cell.source)))]
     pieces = []
     if cell.cell_type == "code" and cell.source.strip() and "remove-input" not in tags:
         pieces.append(_div(".code summary=Code", fenced(cell.source)))
@@ -120,7 +118,7 @@ def _output(data: dict[str, str], metadata: dict, report: Report) -> list[str]:
     ours, text = metadata.get("simclr", {}), data.get("text/markdown", "")
     match ours.get("kind"):
         case "prose":
-            return [text]
+            return [_held_together(text)]
         case "different":
             return [_div(".different", ours["note"])]
         case "source":
@@ -134,6 +132,11 @@ def _output(data: dict[str, str], metadata: dict, report: Report) -> list[str]:
                 head += " .photo" if ours["photo"] else ""
             return [_div(head, f"{_div('.caption', ours['caption'])}\n\n{text}")]
     return []
+
+
+def _held_together(text: str) -> str:
+    """A mean and its deviation stay on one line."""
+    return text.replace(" ± ", "\u00a0±\u00a0")
 
 
 def _div(head: str, content: str) -> str:
@@ -164,8 +167,7 @@ def _write_figures(report: Report, folder: Path) -> None:
     """Write figures/<label>.svg, and remove those of figures that the report no longer has."""
     folder.mkdir(parents=True, exist_ok=True)
     for label, (svg, *_) in report.figures.items():
-        with files.write_atomically(folder / "figures" / f"{label}.svg") as temporary:
-            temporary.write_text(svg)
+        files.write(folder / "figures" / f"{label}.svg", svg)
     for old in folder.glob("figures/fig-*.svg"):
         if old.stem not in report.figures:
             old.unlink(missing_ok=True)

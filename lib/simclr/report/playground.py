@@ -18,14 +18,14 @@ from simclr.report import charts, inline, style
 from simclr.weights import load_classifier
 
 METHODS = ("baseline", "baseline_augmented", "finetune", "selftrain")
-# Of a row of weights, as a share of its root mean square: about 4.4 bits a weight. Coarser steps change the
+# Of a row of weights, as a share of its root mean square: about 4.3 bits a weight. Coarser steps change the
 # answer to one test image in sixty, see LOG.md.
-STEP = 0.2
+STEP = 0.22
 IMAGES = 500  # of the map, which a reader may look at
 
 
 def content(findings: Findings) -> str:
-    """JSON for assets/report.js: classifiers, and images with label, places on the maps and answers."""
+    """JSON for assets/playground.js: classifiers, and images with label, places on the maps and answers."""
     many = min(IMAGES, len(findings.maps[0]))
     runs = [run for run in findings.runs if run.job.inputs["keep_classifier"]]
     files = {run.method.key: run.job.file("classifier.safetensors") for run in runs}

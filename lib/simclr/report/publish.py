@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from simclr import files
+from simclr import files, weights
 from simclr.experiment import execute, provenance
 from simclr.experiment.findings import Findings
 from simclr.experiment.study import Study
@@ -37,6 +37,7 @@ def report(study: Study, kind: str) -> Path:
         is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
         export.write_html(report, file, playground.content(findings) if is_drawn else "")
         write_notebooks(books, folder(study) / "notebooks")
+        write_classifier(findings, folder(study) / "classifier.safetensors")
     else:
         export.write_pdf(report, file, provenance.last_change()[1])
     return file
@@ -53,19 +54,29 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
         "parameters": study.table[study.table.section != "own"],  # no part of this report
         "claims": claims.table(findings),
     }
-    _write_csv(target / "results.csv", findings.results)
+    files.write(target / "results.csv", findings.results.to_csv(index=False))
     for name, table in tables.items():
-        _write_csv(target / "tables" / f"{name}.csv", table)
+        files.write(target / "tables" / f"{name}.csv", table.to_csv(index=False))
     files.write_json(target / "numbers.json", findings.numbers)
     files.write_json(target / "provenance.json", provenance.collect(study))
     for run in findings.runs:
         if run.job.inputs["keep_classifier"]:
             kept = study.folder / f"{run.method.key}.safetensors"
-            with files.write_atomically(kept) as temporary:
-                temporary.write_bytes(run.job.file("classifier.safetensors").read_bytes())
+            files.write(kept, run.job.file("classifier.safetensors").read_bytes())
             about = {"method": run.method.name, "draw": run.draw, "pretrain_seed": run.seed}
             what = {"input": "(N, 1, 28, 28) floats, ink is 1", "output": "logits (N, 10)"}
             files.write_json(kept.with_suffix(".json"), {**about, **what, "inputs": run.job.inputs})
+
+
+def write_classifier(findings: Findings, file: Path) -> None:
+    """Write the best method's classifier of the first draw in half precision, which halves the file."""
+    best = findings.numbers["best"]
+    (run,) = (
+        run for run in findings.runs if run.method.key == best and run.job.inputs["keep_classifier"]
+    )
+    network = weights.load_classifier(run.job.file("classifier.safetensors"))
+    with files.write_atomically(file) as temporary:
+        weights.save_network(temporary, network.half())
 
 
 def write_notebooks(books: list[Path], target: Path) -> None:
@@ -80,8 +91,7 @@ def write_notebooks(books: list[Path], target: Path) -> None:
             cell.metadata.pop("execution", None)
             for output in cell.get("outputs", []):
                 output.get("data", {}).pop(NARROW, None)
-        with files.write_atomically(target / book.name) as temporary:
-            nbformat.write(notebook, temporary)
+        files.write(target / book.name, nbformat.writes(notebook) + "\n")
 
 
 def confusions(findings: Findings) -> pd.DataFrame:
@@ -117,8 +127,3 @@ def _beside(books: list[Path]) -> list[dict[str, str]]:
     found = {"PDF": "report.pdf", "results": "results.csv"}
     found |= {book.stem.split("_")[1] + " notebook": f"notebooks/{book.name}" for book in books}
     return [{"name": name, "file": file} for name, file in found.items()]
-
-
-def _write_csv(file: Path, table: pd.DataFrame) -> None:
-    with files.write_atomically(file) as temporary:
-        table.to_csv(temporary, index=False)

@@ -69,7 +69,6 @@ function shapes.code(div)
     .. div.content .. { raw '</details>' }
 end
 
-function shapes.screen(div) return div.content end
 function shapes.front(blocks) return pandoc.Blocks { pandoc.Div(blocks, { class = 'front' }) } end
 
 return shapes
