@@ -96,7 +96,7 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
     means = table.groupby(["group", "point"], sort=False).accuracy.mean()
     groups, points = means.index.get_level_values("group"), [point for _, point in means.index]
     places = np.arange(len(means)) + 1.2 * pd.factorize(groups)[0]
-    fig, ax = _rows(points, places, 0.2)
+    fig, ax = _rows(points, places, 0.18)
     ax.set_ylim(top=-1.4)
     for group in groups.unique():
         first = places[list(groups).index(group)]
