@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BLUR_TAPS = (
-    5  # kernel width in pixels; it cuts off a sigma of 2 at about 1.3, which blurs a digit enough
+    5  # kernel width in pixels; it turns a sigma of 2 into one of 1.3, which blurs a digit enough
 )
 
 
@@ -119,7 +119,7 @@ class Views:
 def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
     """Blur each image with its own Gaussian, first along columns, then along rows, on a black ground.
 
-    SimCLR blurs half of the images (Chen et al. 2020, appendix A); here all are, some hardly.
+    SimCLR blurs half of the images (Chen et al. 2020, appendix A); here every image is, some of them hardly.
 
     Args:
         images: (N, 1, H, W), of one channel.

@@ -22,7 +22,7 @@ def spread(
 ) -> np.ndarray:
     """Spread labels over the symmetric graph of neighbours (Zhou et al. 2004).
 
-    Solves (1 - memory S) f = y for each class, their closed form F* = (I - alpha S)^-1 Y, with S the graph's
+    Solves (1 - memory S) f = y for each class, the paper's F* = (I - alpha S)^-1 Y, with S the graph's
     weights normalised on both sides and y one where an image carries the class's label. The masses of the
     classes are made equal, as no label says how frequent they are.
 

@@ -89,7 +89,7 @@ def measure() -> pd.DataFrame:
         UserError: some points failed; says which and why. The file stays as it was.
     """
     points = grid()
-    there = pd.read_csv(RESULTS, float_precision="round_trip") if RESULTS.exists() else None
+    there = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame({"point": []})
     done = Parallel()(delayed(_point)(point, there) for point in points)
     failed = [
         f"{point.name}: {found}"
@@ -179,10 +179,10 @@ def known(point: Point, table: pd.DataFrame) -> bool:
     return list(rows.key) == [run.job.key for run in point.runs(study)]
 
 
-def _point(point: Point, there: pd.DataFrame | None) -> list[dict] | str:
+def _point(point: Point, there: pd.DataFrame) -> list[dict] | str:
     """The rows of one point, or what went wrong."""
     try:
-        if there is not None and known(point, there):
+        if known(point, there):
             return there[there.point == point.name].to_dict("records")
         study = point.study()
         study.make([run.job for run in point.runs(study)])

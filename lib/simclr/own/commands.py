@@ -30,7 +30,7 @@ def choose(project: Project, many: int, more: int) -> None:
         print(f"{place} is there and stays: {len(table)} images, {done} labelled. MORE=50 adds 50")
     else:
         print(f"{place}: {len(table)} images, {done} labelled")
-    print("Label them by `make label`, or in any editor; label.pdf beside it is for a pen")
+    print("Label them by `make label`, or in any editor; label.pdf is for paper")
 
 
 def label(project: Project) -> None:

@@ -185,7 +185,7 @@ class _Judge:
         tenth = np.sort(counts.mean(0)[~np.eye(10, dtype=bool)])[-10]
         over = self._estimate(counts[:, i, j] - tenth)
         text = f"{i}→{j} is among the baseline's main confusions"
-        ends = "" if np.isnan(over.low) else f" [{over.low + tenth:.0f}, {over.high + tenth:.0f}]"
+        ends = _interval(over.low + tenth, over.high + tenth, ".0f")
         shown = f"{counts[:, i, j].mean():.0f}{ends}; the tenth largest is {tenth:.0f}"
         return Claim(text, str(count), over, (0, INF), "the ten largest of 90", shown)
 
@@ -214,8 +214,8 @@ class _Judge:
     def _change_shown(self, i: int, j: int, change: Estimate) -> str:
         names = ("baseline", "probe", CONTROL)
         before, after, control = (self.counts[name][:, i, j].mean() for name in names)
-        ends = "" if np.isnan(change.low) else f" [{change.low:+.0f}, {change.high:+.0f}]"
-        return f"{before:.0f} → {after:.0f}{ends.replace('-', '−')}; control {control:.0f}"
+        ends = _interval(change.low, change.high, "+.0f")
+        return f"{before:.0f} → {after:.0f}{ends}; control {control:.0f}"
 
     def _recalls(self, method: str) -> np.ndarray:
         """(draws, 10)."""
@@ -231,14 +231,17 @@ def _exact(value: float) -> Estimate:
 
 
 def _percent(found: Estimate) -> str:
-    text, ends = f"{found.mean:.1%}", f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
-    return text if np.isnan(found.low) else f"{text} {ends}"
+    return f"{found.mean:.1%}{_interval(100 * found.low, 100 * found.high, '.1f')}"
 
 
 def _points(found: Estimate) -> str:
-    text = f"{_signed(100 * found.mean)} points"
-    ends = f"[{_signed(100 * found.low)}, {_signed(100 * found.high)}]"
-    return text if np.isnan(found.low) else f"{text} {ends}"
+    ends = _interval(100 * found.low, 100 * found.high, "+z.1f")
+    return f"{_signed(100 * found.mean)} points{ends}"
+
+
+def _interval(low: float, high: float, spec: str) -> str:
+    """An interval in brackets; nothing where too few draws give none."""
+    return "" if np.isnan(low) else f" [{low:{spec}}, {high:{spec}}]".replace("-", "−")
 
 
 def _signed(value: float) -> str:

@@ -37,7 +37,8 @@ def report(study: Study, kind: str) -> Path:
         is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
         export.write_html(report, file, playground.content(findings) if is_drawn else "")
         write_notebooks(books, folder(study) / "notebooks")
-        write_classifier(findings, folder(study) / "classifier.safetensors")
+        best = study.folder / f"{findings.numbers['best']}.safetensors"
+        write_classifier(best, folder(study) / "classifier.safetensors")
     else:
         export.write_pdf(report, file, provenance.last_change()[1])
     return file
@@ -68,14 +69,10 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
             files.write_json(kept.with_suffix(".json"), {**about, **what, "inputs": run.job.inputs})
 
 
-def write_classifier(findings: Findings, file: Path) -> None:
-    """Write the best method's classifier of the first draw in half precision, which halves the file."""
-    best = findings.numbers["best"]
-    (run,) = (
-        run for run in findings.runs if run.method.key == best and run.job.inputs["keep_classifier"]
-    )
-    network = weights.load_classifier(run.job.file("classifier.safetensors"))
-    with files.write_atomically(file) as temporary:
+def write_classifier(source: Path, target: Path) -> None:
+    """Copy a classifier in half precision, so that the file is half as large."""
+    network = weights.load_classifier(source)
+    with files.write_atomically(target) as temporary:
         weights.save_network(temporary, network.half())
 
 
