@@ -51,7 +51,8 @@ FITS = """
   found({
     page: root.scrollWidth,
     toc: toc.open,
-    cut: [...document.querySelectorAll('.picture svg, table, figcaption, .answer, .answer *, canvas')].filter(out).map(name),
+    cut: [...document.querySelectorAll('.picture svg, table, figcaption, .answer *, canvas')]
+      .filter(out).map(name),
     scrolls: [...document.querySelectorAll('figure .scroll')].filter(scrolls).map(name),
     ground: getComputedStyle(document.documentElement).backgroundColor,
     math: [...document.fonts].filter((f) => f.family.includes('STIX')).length,
