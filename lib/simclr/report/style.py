@@ -96,8 +96,11 @@ def _labels_above(ax: Axes) -> None:
     found = zip(*ax.get_legend_handles_labels(), strict=True)
     lines, labels = zip(*sorted(found, key=lambda each: -_end(ax, each[0])), strict=True)
     look = {"labelcolor": "linecolor", "frameon": False, "handlelength": 1, "labelspacing": 0.25}
+    title = ax.get_title("left")  # stands above the names, which would cover it
+    ax.set_title("", loc="left")
+    look |= {"title": title, "alignment": "left"} if title else {}
     ax.legend(lines, labels, loc="lower left", bbox_to_anchor=(-0.02, 1), borderpad=0, **look)
-    ax.figure.set_figheight(ax.figure.get_figheight() + 0.17 * len(lines))
+    ax.figure.set_figheight(ax.figure.get_figheight() + 0.17 * (len(lines) + bool(title)))
 
 
 def _end(ax: Axes, line: Line2D) -> float:
