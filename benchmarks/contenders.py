@@ -21,8 +21,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from simclr import data, hardware
+from simclr.augment import views_of
 from simclr.experiment.study import Study
-from simclr.pretrain import new_network, training_step, two_views, views_of
+from simclr.pretrain import new_network, training_step, two_views
 
 STUDY = Study("full")
 PARAMS = STUDY.params["pretrain"]

@@ -74,15 +74,6 @@ def test_the_probe_is_tested_on_labels_that_it_has_not_seen():
     np.testing.assert_allclose(says.sum(1), 1, rtol=1e-5)
 
 
-def test_graph_and_probe_decide_together_and_the_graph_alone_where_no_label_comes():
-    graph = np.float32([[0.5, 0.5], [0.9, 0.1], [0, 0]])
-    probe = np.float32([[0.2, 0.8], [0.2, 0.8], [0.2, 0.8]])
-    np.testing.assert_allclose(learn.both(graph, probe, 0), graph)
-    np.testing.assert_allclose(learn.both(graph, probe, 1)[0], probe[0], rtol=1e-6)
-    shares = learn.both(graph, probe, 0.25)
-    assert shares.argmax(1)[:2].tolist() == [1, 0] and not shares[2].any()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """600 pictures of noisy bars, discs and poles, with names that tell what they are to the test."""

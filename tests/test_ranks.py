@@ -15,6 +15,7 @@ from test_pretrain import assert_same, pictures, run, settings, weights
 
 from simclr import files, pretrain, ranks
 from simclr.__main__ import main
+from simclr.augment import views_of
 from simclr.experiment import cache, parallel
 from simclr.experiment.cache import Job, make
 from simclr.experiment.study import Study
@@ -25,7 +26,7 @@ TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # sums in another order
 
 def step(network):
     """Loss and gradients of the first batch."""
-    batch = next(pretrain.two_views(pictures(), pretrain.views_of(settings()), 8, 0, 1))
+    batch = next(pretrain.two_views(pictures(), views_of(settings()), 8, 0, 1))
     optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
     value = pretrain.training_step(network, optimiser, batch, 0.5, torch.float32)
     return value, {name: weight.grad for name, weight in network.named_parameters()}

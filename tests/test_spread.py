@@ -11,8 +11,8 @@ from simclr.augment import Views
 from simclr.draws import Pool, Task
 from simclr.model import Encoder, features, predict
 from simclr.neighbours import averaged_features, nearest
-from simclr.selftrain import selftrain
-from simclr.spread import graph_labels, spread, spread_probe, surest
+from simclr.selftrain import selftrain, selftrain_both
+from simclr.spread import both, both_labels, graph_labels, spread, spread_both, spread_probe, surest
 
 SELFTRAIN = {"exponent": 3, "memory": 0.99, "surest": 0.9, "seed": 0, "steps": 60, "batch_size": 20}
 SELFTRAIN |= {"learning_rate": 0.002, "warmup_steps": 5, "weight_decay": 0.0, "smoothing": 0.1}
@@ -135,3 +135,36 @@ def test_given_labels_stay_and_the_least_sure_images_are_left_out(task):
     rows, labels = graph_labels(task, SimpleNamespace(**SELFTRAIN | {"surest": 0.5}))
     assert set(task.pool.rows) <= set(rows) and len(rows) < 40
     assert labels[np.searchsorted(rows, task.pool.rows)].tolist() == wrong.tolist()
+
+
+def test_graph_and_probe_decide_together_and_the_graph_alone_where_no_label_comes():
+    graph = np.float32([[0.5, 0.5], [0.9, 0.1], [0, 0]])
+    probe = np.float32([[0.2, 0.8], [0.2, 0.8], [0.2, 0.8]])
+    np.testing.assert_allclose(both(graph, probe, 0), graph)
+    np.testing.assert_allclose(both(graph, probe, 1)[0], probe[0], rtol=1e-6)
+    shares = both(graph, probe, 0.25)
+    assert shares.argmax(1)[:2].tolist() == [1, 0] and not shares[2].any()
+
+
+def test_a_probe_without_weight_leaves_the_graphs_labels_and_one_with_weight_does_not(task):
+    """The graph here knows nothing: each image's neighbours are the next ones."""
+    n = len(task.pool.images)
+    indices = (np.arange(n)[:, None] + [1, 2, 3]) % n
+    pool = Pool(task.pool.images, task.pool.rows, np.full(indices.shape, 0.5), indices)
+    task = Task(0, task.images, task.labels, task.encoder, torch.float32, pool)
+    values = SELFTRAIN | {"surest": 1.0, "probe_l2": 0.001}
+    alone = graph_labels(task, SimpleNamespace(**values))
+    without = both_labels(task, SimpleNamespace(**values, probe_weight=0.0))
+    np.testing.assert_array_equal(without, alone)
+    _, labels = both_labels(task, SimpleNamespace(**values, probe_weight=1.0))
+    truth = pictures()[1].numpy()
+    assert (labels == truth).mean() > (alone[1] == truth).mean() + 0.1
+
+
+def test_a_linear_layer_and_the_network_learn_what_graph_and_probe_say(task):
+    values = SELFTRAIN | {"probe_l2": 0.001, "probe_weight": 0.25}
+    values |= {"taught_images": 50, "taught_l2": 0.001}
+    images, labels = pictures()
+    for method in (spread_both, selftrain_both):
+        classifier, _ = method(task, SimpleNamespace(**values))
+        assert (predict(classifier, images).argmax(1) == labels).float().mean() > 0.95

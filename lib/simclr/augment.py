@@ -6,7 +6,7 @@ because there is no colour. Flips suit clothes; a mirrored digit is no digit.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -114,6 +114,12 @@ class Views:
         if self.flip:
             theta[:, 0] *= _uniform(n, -1, 1, generator).sign()[:, None]
         return theta
+
+
+def views_of(params) -> Views:
+    """The views that a section of the parameters describes; a kind that it does not name is off."""
+    names = [field.name for field in fields(Views)]
+    return Views(**{name: getattr(params, name) for name in names if hasattr(params, name)})
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:

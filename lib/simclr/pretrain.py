@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from simclr import checkpoints, hardware, ranks
 from simclr import loss as losses
-from simclr.augment import Views, to_float
+from simclr.augment import Views, to_float, views_of
 from simclr.errors import UserError
 from simclr.model import BATCH, Encoder, features, projection_head
 from simclr.neighbours import nearest
@@ -106,12 +105,6 @@ def new_network(params, seed: int) -> nn.Sequential:
     return nn.Sequential(encoder, projection_head(params.projection_hidden, params.projection_size))
 
 
-def views_of(params) -> Views:
-    """The views that pre-training draws."""
-    names = [field.name for field in fields(Views)]
-    return Views(**{name: getattr(params, name) for name in names})
-
-
 def learning_rate(params, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine that reaches 0 after the last step (SGDR, no restart).
 
@@ -203,6 +196,7 @@ def _train(
     if params.nearest:
         partners = nearest(features(network[0], images, dtype), params.nearest)[1]
     network.train()
+    training = time.perf_counter()  # the search for neighbours is not in the speed that is shown
     batches = two_views(images, views_of(params), params.batch_size, seed, epoch, partners)
     for step, batch in enumerate(batches):
         rate = learning_rate(params, (epoch - 1) * steps + step, steps)
@@ -211,7 +205,7 @@ def _train(
         loss = training_step(network, optimiser, batch, params.temperature, dtype)
         total += loss
         if step % 10 == 0:
-            speed = (step + 1) * views / (time.perf_counter() - start)
+            speed = (step + 1) * views / (time.perf_counter() - training)
             left = ((params.epochs - epoch + 1) * steps - step - 1) * views / speed
             progress(
                 f"pretrain, seed {seed}  epoch {epoch}/{params.epochs}  loss {loss.item():.3f}"

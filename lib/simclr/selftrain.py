@@ -1,12 +1,14 @@
 """Self-training: the whole network learns the labels that have spread to the unlabelled images."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.augment import views_of
 from simclr.draws import History, Task
 from simclr.model import Classifier, Encoder
-from simclr.spread import CLASSES, graph_labels
-from simclr.supervised import Recipe, recipe_for, train, views_of
+from simclr.spread import CLASSES, both_labels, graph_labels
+from simclr.supervised import Recipe, recipe_for, train
 
 
 def selftrain(task: Task, params) -> tuple[Classifier, History]:
@@ -23,7 +25,16 @@ def selftrain(task: Task, params) -> tuple[Classifier, History]:
     Returns:
         The classifier, in training mode, and its history.
     """
-    rows, labels = graph_labels(task, params)
+    return teach(task, params, *graph_labels(task, params))
+
+
+def selftrain_both(task: Task, params) -> tuple[Classifier, History]:
+    """As `selftrain`, with labels about which a linear probe has a word, too (`spread.both`)."""
+    return teach(task, params, *both_labels(task, params))
+
+
+def teach(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
+    """Train a copy of the encoder and a new head on images of the pool, `rows` (n,), and `labels` (n,)."""
     images = task.pool.images[torch.from_numpy(rows)]
     recipe = recipe_for(
         task,

@@ -71,16 +71,47 @@ def surest(shares: np.ndarray, share: float) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
+def both(graph: np.ndarray, probe: np.ndarray, weight: float) -> np.ndarray:
+    """The graph's word times the probe's to the power `weight`: a product of experts (Hinton 2002).
+
+    Args:
+        graph, probe: (N, classes); where no label comes on the graph, nothing is said.
+
+    Returns:
+        (N, classes) shares that sum to 1, or to 0 where nothing is said.
+    """
+    mass = graph * probe**weight
+    total = mass.sum(1, keepdims=True)
+    return np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)
+
+
 def graph_labels(task: Task, params) -> tuple[np.ndarray, np.ndarray]:
     """The images of the pool whose spread labels are surest, sorted, and their labels.
 
     The images that carry a label are among them, with that label.
     """
+    return _surest_labels(task, _graph_says(task, params), params.surest)
+
+
+def both_labels(task: Task, params) -> tuple[np.ndarray, np.ndarray]:
+    """As `graph_labels`, but a linear probe of the labelled images has a word, see `both`."""
+    h = features(task.encoder, task.pool.images, task.dtype)
+    layer = fit_linear(h[torch.from_numpy(task.pool.rows)], task.labels, params.probe_l2)
+    with torch.no_grad():
+        probe_says = layer(h).softmax(1).cpu().numpy()
+    shares = both(_graph_says(task, params), probe_says, params.probe_weight)
+    return _surest_labels(task, shares, params.surest)
+
+
+def _graph_says(task: Task, params) -> np.ndarray:
     pool, given = task.pool, task.labels.cpu().numpy()
-    shares = spread(pool.cosines, pool.indices, pool.rows, given, params.exponent, params.memory)
+    return spread(pool.cosines, pool.indices, pool.rows, given, params.exponent, params.memory)
+
+
+def _surest_labels(task: Task, shares: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     labels = shares.argmax(1)
-    labels[pool.rows] = given
-    rows = np.union1d(surest(shares, params.surest), pool.rows)
+    labels[task.pool.rows] = task.labels.cpu().numpy()
+    rows = np.union1d(surest(shares, share), task.pool.rows)
     return rows, labels[rows]
 
 
@@ -89,7 +120,15 @@ def spread_probe(task: Task, params) -> tuple[Classifier, History]:
 
     The graph holds no test image: what comes out is a classifier like any other.
     """
-    rows, labels = graph_labels(task, params)
+    return _taught(task, params, *graph_labels(task, params))
+
+
+def spread_both(task: Task, params) -> tuple[Classifier, History]:
+    """As `spread_probe`, with the labels of `both_labels`."""
+    return _taught(task, params, *both_labels(task, params))
+
+
+def _taught(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
     order = np.random.default_rng(task.draw).permutation(len(rows))[: params.taught_images]
     h = features(task.encoder, task.pool.images[rows[order]], task.dtype)
     return joined(

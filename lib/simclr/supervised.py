@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simclr import hardware
-from simclr.augment import Views, to_float
+from simclr.augment import Views, to_float, views_of
 from simclr.draws import History, Task
 from simclr.errors import UserError
 from simclr.model import Classifier, Encoder, features
@@ -193,12 +193,6 @@ def recipe_for(
         dtype=task.dtype,
         **more,
     )
-
-
-def views_of(params) -> Views:
-    """The views that a section of the parameters describes."""
-    affine = params.rotation, params.crop_scale, params.crop_aspect, params.shear
-    return Views(*affine, flip=params.flip)
 
 
 def _seed(task: Task, params) -> int:

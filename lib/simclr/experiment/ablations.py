@@ -21,6 +21,7 @@ from simclr.networks import NETWORKS
 
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
+MACHINE = ["device", "precision", "torch", "data"]  # its columns of that name
 
 
 class Group(BaseModel):
@@ -168,26 +169,38 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def known(point: Point, table: pd.DataFrame) -> bool:
-    """Whether the rows of a point in a table are those that this code would measure, on the same machine."""
-    rows, study = table[table.point == point.name], point.study()
-    if rows.empty:
-        return False
-    machine = rows.iloc[0][["device", "precision", "torch", "data"]].to_dict()
-    study.environment = {**machine, "balanced": study.params["common"].balanced}
-    study.data = files.DATA  # no image is needed for a key
-    return list(rows.key) == [run.job.key for run in point.runs(study)]
+def known(point: Point, table: pd.DataFrame) -> list[dict | None]:
+    """The rows of a table that this code would measure for a point on the machine they name, a place a run.
+
+    None stands where the table has no such row; without any the list is empty.
+    """
+    found: list[dict | None] = []
+    rows = table[table.point == point.name]
+    for machine, some in rows.groupby(MACHINE):
+        study = point.study()
+        study.environment = dict(zip(MACHINE, machine, strict=True))
+        study.environment["balanced"] = study.params["common"].balanced
+        study.data = files.DATA  # no image is needed for a key
+        places = {run.job.key: place for place, run in enumerate(point.runs(study))}
+        found = found or [None] * len(places)
+        for row in some.to_dict("records"):
+            if row["key"] in places:
+                found[places[row["key"]]] = row
+    return found
 
 
 def _point(point: Point, there: pd.DataFrame) -> list[dict] | str:
     """The rows of one point, or what went wrong."""
     try:
-        if known(point, there):
-            return there[there.point == point.name].to_dict("records")
+        found = known(point, there)
+        if found and all(found):
+            return found
         study = point.study()
-        study.make([run.job for run in point.runs(study)])
+        runs = point.runs(study)
+        found = found or [None] * len(runs)
+        study.make([run.job for run, row in zip(runs, found, strict=True) if not row])
         names = {"group": point.group, "point": point.name}
-        return [names | _row(study, run) for run in point.runs(study)]
+        return [row or names | _row(study, run) for run, row in zip(runs, found, strict=True)]
     except UserError as error:
         return str(error)
 
@@ -205,5 +218,5 @@ def _row(study: Study, run: Run) -> dict:
         "accuracy": correct / n_test,
         "minutes": round(encoder.about()["seconds"] / 60, 2) if encoder else 0.0,
         "key": run.job.key,
-        **{name: study.environment[name] for name in ("device", "precision", "torch", "data")},
+        **{name: study.environment[name] for name in MACHINE},
     }

@@ -185,6 +185,12 @@ class Teaching(Spreading):
     taught_l2: Annotated[float, Field(gt=0, le=1000)]
 
 
+class Both(Section):
+    """How much a probe says beside the graph, see `spread.both`."""
+
+    probe_weight: Annotated[float, Field(ge=0, le=1)]
+
+
 class Spread(Augmentation, Teaching):
     views: Annotated[int, Field(ge=1, le=100)]
     neighbours: Annotated[int, Field(ge=1, le=1000)]
@@ -202,7 +208,7 @@ class Selftrain(Training, Teaching):
     choices: Seeds
 
 
-class Own(AllViews, Spreading):
+class Own(AllViews, Spreading, Both):
     """A folder of one's own images; see `simclr.own`."""
 
     images: str
@@ -215,7 +221,6 @@ class Own(AllViews, Spreading):
     nearest_steps: Steps
     rounds: Annotated[int, Field(ge=1, le=100)]
     neighbours: Annotated[int, Field(ge=1, le=1000)]
-    probe_weight: Annotated[float, Field(ge=0, le=1)]
     student_steps: Steps
 
 

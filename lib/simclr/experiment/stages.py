@@ -37,7 +37,7 @@ class Method:
         name: what figures and tables call it.
         spoken: what a sentence calls it.
         colour: the same in every figure; see `report.style` for what it must satisfy.
-        stage: the stage that measures it.
+        stage: the stage that measures it; none where only `make ablations` does.
         function: "module:name" of its training function, see `draws.measure`.
         encoder: the key of the encoder it starts from, if any.
         sections: of its parameters, the later over the earlier; none for its stage's.
@@ -152,6 +152,13 @@ _METHODS = (
     Method("selftrain_chosen", "Self-training, chosen labels", "self-training from chosen labels",
            "#8A6A00", "selftrain", _SELFTRAIN, "neighbours", steps="steps", pool=True, chosen=True,
            curve=False, overview=False),
+    # Where the graph alone goes astray, as with clothes.
+    Method("spread_both", "Spreading, graph and probe", "label spreading by graph and probe", "#0B4F9E",
+           "", "simclr.spread:spread_both", "neighbours", sections=("spread", "both"), pool=True,
+           curve=False, overview=False),
+    Method("selftrain_both", "Self-training, graph and probe", "self-training by graph and probe",
+           "#B3261E", "", "simclr.selftrain:selftrain_both", "neighbours", sections=("selftrain", "both"),
+           steps="steps", pool=True, curve=False, overview=False),
 )
 # fmt: on
 ENCODERS = {encoder.key: encoder for encoder in _ENCODERS}
@@ -165,6 +172,7 @@ SECTIONS = (
         "neighbours": sections.Neighbours,
         "gentle": sections.Gentle,
         "strict": sections.Teaching,
+        "both": sections.Both,
         "own": sections.Own,
     }
 )

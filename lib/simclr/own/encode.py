@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from simclr import hardware
+from simclr.augment import views_of
 from simclr.neighbours import averaged_features, components, nearest
-from simclr.pretrain import pretrained, views_of
+from simclr.pretrain import pretrained
 from simclr.weights import load_encoder, save_network
 
 ENCODER, GRAPH = "encoder.safetensors", "graph.npz"

@@ -9,12 +9,12 @@ from safetensors.torch import save
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
+from simclr.augment import views_of
 from simclr.model import Classifier, features, predict
 from simclr.own.encode import ENCODER, GRAPH, images_of, inputs_of
-from simclr.pretrain import views_of
 from simclr.probe import fit_linear
 from simclr.selftrain import student
-from simclr.spread import laplacian, surest
+from simclr.spread import both, laplacian, surest
 from simclr.supervised import Recipe
 from simclr.weights import load_encoder
 
@@ -27,7 +27,8 @@ def learn(job, progress: Callable[[str], None]) -> None:
     """Spread the labels, ask a probe as well, train the network on what both say, and predict every image.
 
     Writes the classifier with the names of its classes; predicted.npz: of every image the two
-    likeliest classes and their probabilities, (N, 2) each; learned.npz: what `both` returns.
+    likeliest classes and their probabilities, (N, 2) each; learned.npz: what both say together of the
+    graph's images (`shares`), and of the labelled ones without their own label (`crossed`).
     """
     params, device, dtype = inputs_of(job)
     with np.load(job.reads["graph"].file(GRAPH)) as found:
@@ -114,15 +115,6 @@ def probe(
     for part in np.array_split(everyone, min(FOLDS, len(everyone))):
         left_out[part] = says(np.setdiff1d(everyone, part), labelled[part])
     return says(everyone, slice(None)), left_out
-
-
-def both(graph: np.ndarray, probe: np.ndarray, weight: float) -> np.ndarray:
-    """The graph's word times the probe's to the power `weight`: a product of experts (Hinton 2002).
-
-    Args:
-        graph, probe: (n, classes); where no label comes on the graph, nothing is said.
-    """
-    return _shares(graph * probe**weight)
 
 
 def _shares(mass: np.ndarray) -> np.ndarray:
