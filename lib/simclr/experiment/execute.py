@@ -90,7 +90,7 @@ def books(study: Study) -> list[Path]:
         if other:
             raise UserError(
                 f"{files.shown(file)}: executed with other {' and '.join(other)} than the checkout's; "
-                f"run {study.command(stage)}"
+                f"delete it and run {study.command(stage)}"
             )
         found.append(file)
     return found

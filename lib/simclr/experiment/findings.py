@@ -201,6 +201,12 @@ class Findings:
 
 def _done(study: Study, job: Job) -> Job:
     if not job.is_done():
-        kind = METHODS[job.kind].stage if job.kind in METHODS else "pretrain"
-        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command(kind)}")
+        makes = {
+            "map": "probe",
+            "untrained": "probe",
+            "views": "selftrain",
+            "neighbours": "selftrain",
+        }
+        stage = METHODS[job.kind].stage if job.kind in METHODS else makes.get(job.kind, "pretrain")
+        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command(stage)}")
     return job
