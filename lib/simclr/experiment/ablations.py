@@ -176,7 +176,7 @@ def known(point: Point, table: pd.DataFrame) -> list[dict | None]:
     """
     found: list[dict | None] = []
     rows = table[table.point == point.name]
-    for machine, some in rows.groupby(MACHINE):
+    for machine, some in rows.groupby(MACHINE) if len(rows) else ():
         study = point.study()
         study.environment = dict(zip(MACHINE, machine, strict=True))
         study.environment["balanced"] = study.params["common"].balanced
