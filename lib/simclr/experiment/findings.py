@@ -9,7 +9,7 @@ from simclr import data, files
 from simclr.errors import UserError
 from simclr.experiment import named, statistics
 from simclr.experiment.cache import Job
-from simclr.experiment.stages import CONTROL, METHODS
+from simclr.experiment.stages import CONTROL, METHODS, STAGES
 from simclr.experiment.study import Run, Study
 
 PAIRS = [
@@ -201,12 +201,6 @@ class Findings:
 
 def _done(study: Study, job: Job) -> Job:
     if not job.is_done():
-        makes = {
-            "map": "probe",
-            "untrained": "probe",
-            "views": "selftrain",
-            "neighbours": "selftrain",
-        }
-        stage = METHODS[job.kind].stage if job.kind in METHODS else makes.get(job.kind, "pretrain")
+        stage = next(s for s in STAGES if any(j.key == job.key for j in study.missing(s)))
         raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command(stage)}")
     return job
