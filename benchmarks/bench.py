@@ -40,8 +40,8 @@ def main() -> None:
         "time_to_accuracy": time_to_accuracy(),
         "report": report(),
     }
-    name = re.sub(r"[^a-z0-9]+", "-", found["machine"]["device_name"].lower()).strip("-")
-    file = HERE / "results" / f"{name}-{os.cpu_count()}.json"
+    name = f"{found['machine']['device_name']} {os.cpu_count()} {found['roofline']['precision']}"
+    file = HERE / "results" / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.json"
     files.write_json(file, found)
     plot(found).savefig(file.with_suffix(".svg"), metadata={"Date": None})
     for title, table in tables(found).items():

@@ -202,14 +202,6 @@ def test_mistakes_are_named(built, tmp_path, extra, message):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_failed_cell_names_the_notebook(tmp_path):
-    error = new_output("error", ename="ValueError", evalue="no", traceback=[])
-    file = tmp_path / "01_baseline.ipynb"
-    nbformat.write(new_notebook(cells=[code("x", [error])]), file)
-    with pytest.raises(UserError, match=r"01_baseline\.ipynb: a cell failed: ValueError: no"):
-        export.collect([file])
-
-
 def test_same_bytes_again_and_old_figures_removed(built, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "fig-old.svg").touch()

@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLUR_TAPS = (
-    5  # kernel width in pixels; it turns a sigma of 2 into one of 1.3, which blurs a digit enough
-)
+# Width of the blur's kernel in pixels; it turns a sigma of 2 into one of 1.3, which blurs a digit enough.
+BLUR_TAPS = 5
 
 
 @dataclass(frozen=True)

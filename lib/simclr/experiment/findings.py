@@ -61,7 +61,7 @@ class Findings:
                     "draw": run.draw,
                     "n_labels": run.n_labels,
                     **counted,
-                    "params_hash": files.digest(self.study.merged(run.method.params)),
+                    "params_hash": files.digest(self.study.merged(run.method.parameter_sections)),
                 }
             )
         table = pd.DataFrame(rows).astype({"pretrain_seed": "Int64"})

@@ -63,8 +63,8 @@ class Method:
     overview: bool = True
 
     @property
-    def params(self) -> tuple[str, ...]:
-        """The sections of its parameters."""
+    def parameter_sections(self) -> tuple[str, ...]:
+        """`sections`, or its stage's."""
         return self.sections or (self.stage,)
 
 
@@ -74,13 +74,13 @@ class Stage:
 
     Attributes:
         name: as in `make NAME` and in `notebooks/NN_NAME.ipynb`; its section of params/*.yaml, too.
-        params: the class of its parameters.
+        section: the class of its parameters.
         reads: stages whose results it uses.
         encoder: the key of an encoder that it is about, if any.
     """
 
     name: str
-    params: type[sections.Section]
+    section: type[sections.Section]
     reads: tuple[str, ...] = ()
     encoder: str = ""
 
@@ -166,7 +166,7 @@ STAGES = {stage.name: stage for stage in _STAGES}
 METHODS = {method.key: method for method in _METHODS}
 SECTIONS = (
     {"common": sections.Common}
-    | {stage.name: stage.params for stage in _STAGES}
+    | {stage.name: stage.section for stage in _STAGES}
     | {
         "views": sections.BetterViews,
         "neighbours": sections.Neighbours,

@@ -162,7 +162,7 @@ class Study:
         first = draw == self._draws(method)[0] and seed in (None, *self.seeds(method.encoder)[:1])
         inputs = self.environment | {
             "method": method.function,
-            "params": self.merged(method.params) | {"probe_l2": common.probe_l2},
+            "params": self.merged(method.parameter_sections) | {"probe_l2": common.probe_l2},
             "number": self.dataset.number,
             "n_labels": n_labels,
             "draw": draw,
@@ -220,9 +220,9 @@ class Study:
         self.make(self.jobs(stage))
 
     def make(self, jobs: list[cache.Job]) -> None:
-        """Do these jobs and what they read, many at a time.
+        """Do these jobs and what they read; classifiers side by side, and on CUDA encoders, too.
 
-        Only classifiers are trained side by side, but on CUDA: elsewhere an encoder uses all cores by itself.
+        Elsewhere an encoder uses all cores by itself.
         """
         missing = cache.missing(jobs)
         if not missing:

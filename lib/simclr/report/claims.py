@@ -145,13 +145,13 @@ class _Judge:
         yield self._accuracy(second, "82%", "probe", 20, (0.80, 0.84), "± 2 points")
         for n in (20, 100):
             yield self._varies_less(n)
-        change = self._change(5, 5)
-        text, shown = "The probe gets more 5s right", self._change_shown(5, 5, change)
+        change, shown = self._change(5, 5)
+        text = "The probe gets more 5s right"
         yield Claim(text, "793 → 843", change, (0, INF), "any rise", shown)
         falls = ((8, 3, "91 → 65"), (8, 9, "115 → 89"), (8, 5, "→ 14"), (9, 4, "140 → 60"))
         for i, j, source in falls:
-            change = self._change(i, j)
-            text, shown = f"{i}→{j} falls with the probe", self._change_shown(i, j, change)
+            change, shown = self._change(i, j)
+            text = f"{i}→{j} falls with the probe"
             yield Claim(text, source, change, (-INF, 0), "any fall", shown)
         nines = self._estimate(self.counts["probe"][:, 9, 9])
         text, shown = "The probe gets about 837 of the 9s right", f"{nines.mean:.0f}"
@@ -207,15 +207,16 @@ class _Judge:
     def _difference(self, a: str, b: str) -> Estimate:
         return self._estimate(self._grid(a, 100) - self._grid(b, 100))
 
-    def _change(self, i: int, j: int) -> Estimate:
-        """From the baseline's count to the probe's."""
-        return self._estimate(self.counts["probe"][:, i, j] - self.counts["baseline"][:, i, j])
-
-    def _change_shown(self, i: int, j: int, change: Estimate) -> str:
+    def _change(self, i: int, j: int) -> tuple[Estimate, str]:
+        """From the baseline's count to the probe's, and that in words."""
         names = ("baseline", "probe", CONTROL)
-        before, after, control = (self.counts[name][:, i, j].mean() for name in names)
+        before, after, control = (self.counts[name][:, i, j] for name in names)
+        change = self._estimate(after - before)
         ends = _interval(change.low, change.high, "+.0f")
-        return f"{before:.0f} → {after:.0f}{ends}; control {control:.0f}"
+        return (
+            change,
+            f"{before.mean():.0f} → {after.mean():.0f}{ends}; control {control.mean():.0f}",
+        )
 
     def _recalls(self, method: str) -> np.ndarray:
         """(draws, 10)."""

@@ -13,34 +13,26 @@ from simclr.report import style
 DOTTED = {"marker": "o", "markersize": 2.5}
 
 
-def learning_curve(
-    summary: pd.DataFrame, methods: Sequence[str], log_errors: bool = False
-) -> Figure:
-    """Mean accuracy over runs, a line a method, and the spread between runs.
+def learning_curve(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
+    """Mean accuracy over runs, a line a method, and below it σ between runs, if there are several.
 
-    The spread is a band of ± 2σ; for more than two methods, whose bands would hide each other, it
-    is a line of σ on log axes of its own below.
+    Halving the errors always takes the same height: the scale is that of the errors' logarithm.
 
     Args:
         summary: method, n_labels, mean, sd (fractions; sd is NaN for a single run).
         methods: those to show; one without rows is left out.
-        log_errors: a scale on which halving the errors always takes the same height.
     """
     summary = summary[summary.method.isin(methods)].sort_values("n_labels")
-    methods = style.in_order(summary.method)
-    rows = 2 if len(methods) > 2 and summary.sd.notna().any() else 1
+    rows = 2 if summary.sd.notna().any() else 1
     fig, axes = style.panels(2.0 + 0.7 * rows, rows, height_ratios=(2.8, 1)[:rows])
     ax, *below = np.atleast_1d(axes)
-    for method in methods:
+    for method in style.in_order(summary.method):
         of = summary[summary.method == method]
-        band = [(of["mean"] + side * of.sd).clip(0, 1) for side in (-2, 2)]
         label = f"{style.name(method)}  {of['mean'].iloc[-1]:.1%}"
-        middle = of["mean"]
-        if log_errors:
-            middle, *band = ((1 - each).clip(1e-4) for each in (middle, *band))
-        _line(ax, of.n_labels, middle, method, label, () if below else band)
+        look = {"color": style.colour(method)} | DOTTED
+        ax.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), label=label, **look)
         for spread in below:
-            spread.plot(of.n_labels, 100 * of.sd, color=style.colour(method), **DOTTED)
+            spread.plot(of.n_labels, 100 * of.sd, **look)
     _label_counts(axes, summary.n_labels)
     for spread in below:
         ax.set_xlabel("")
@@ -48,11 +40,7 @@ def learning_curve(
         spread.yaxis.set_major_formatter("{x:g}")
         spread.yaxis.set_minor_locator(NullLocator())
     ax.set_ylabel("Test accuracy")
-    if log_errors:
-        style.log_errors(ax.yaxis)
-    else:
-        ax.set_ylim(None, min(1.0, ax.get_ylim()[1]))
-        style.percent(ax.yaxis)
+    style.log_errors(ax.yaxis)
     style.end_labels(ax)
     return fig
 
@@ -68,7 +56,9 @@ def gains(differences: pd.DataFrame) -> Figure:
         rows = differences[differences.a == method]
         middle, *band = (100 * rows[column] for column in ("difference", "low", "high"))
         label = f"{style.name(method)}  {style.written(middle.iloc[-1], '+.1f')}"
-        _line(ax, rows.n_labels, middle, method, label, band)
+        c = style.colour(method)
+        ax.plot(rows.n_labels, middle, color=c, label=label, **DOTTED)
+        ax.fill_between(rows.n_labels, *band, color=c, alpha=0.14, linewidth=0)
     _label_counts(ax, differences.n_labels)
     ax.set_ylabel(f"Over {style.name(differences.b.iloc[0])}\n(percentage points)")
     style.end_labels(ax)
@@ -97,14 +87,6 @@ def strengths(table: pd.DataFrame, method: str) -> Figure:
     axes[0].set_ylabel("Test accuracy")
     style.percent(axes[0].yaxis)
     return fig
-
-
-def _line(ax: Axes, x: pd.Series, y: pd.Series, method: str, label: str, band) -> None:
-    """A method's line, labelled, and the band around it, if any."""
-    c = style.colour(method)
-    ax.plot(x, y, color=c, label=label, **DOTTED)
-    if band:
-        ax.fill_between(x, *band, color=c, alpha=0.14, linewidth=0)
 
 
 def _label_counts(axes: Axes | np.ndarray, n_labels: pd.Series) -> None:

@@ -46,7 +46,7 @@ class Report:
 
 
 def collect(books: list[Path], **metadata) -> Report:
-    """Put the notebooks together as one report; a cell that failed is a UserError.
+    """Put the notebooks together as one report.
 
     Args:
         books: executed notebooks in order; `front` cells of the last one open the report, and `appendix`
@@ -60,7 +60,7 @@ def collect(books: list[Path], **metadata) -> Report:
             if not tags & HIDDEN:
                 chosen = front if "front" in tags and file == books[-1] else body
                 chosen = further if "appendix" in tags else chosen
-                chosen += _cell(cell, tags, file, report)
+                chosen += _cell(cell, tags, report)
     further = [FURTHER, *further] if further else []
     report.markdown = "\n\n".join([*front, *body, *further, REFERENCES])
     return report
@@ -99,7 +99,7 @@ def write_pdf(report: Report, file: Path, timestamp: int) -> None:
     files.write(file, pdf)
 
 
-def _cell(cell: nbformat.NotebookNode, tags: set[str], file: Path, report: Report) -> list[str]:
+def _cell(cell: nbformat.NotebookNode, tags: set[str], report: Report) -> list[str]:
     """The Markdown pieces of one cell; its figures go into `report`."""
     if cell.cell_type == "markdown":
         return [_held_together(NOTEBOOK_LINK.sub(r"@sec-\1", FILES.sub("", cell.source)))]
@@ -107,8 +107,6 @@ def _cell(cell: nbformat.NotebookNode, tags: set[str], file: Path, report: Repor
     if cell.cell_type == "code" and cell.source.strip() and "remove-input" not in tags:
         pieces.append(_div(".code summary=Code", fenced(cell.source)))
     for output in cell.get("outputs", []):
-        if output.output_type == "error":
-            raise UserError(f"{file}: a cell failed: {output.ename}: {output.evalue}")
         pieces += _output(output.get("data", {}), output.get("metadata", {}), report)
     return pieces
 

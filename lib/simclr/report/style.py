@@ -18,8 +18,6 @@ from scipy.optimize import isotonic_regression
 
 from simclr.experiment.stages import METHODS
 
-# The colours of METHODS have a contrast of at least 4.5:1 with white, so that they can carry text. No
-# eight colours are told apart by everyone: what has a colour has its name beside it, too.
 STYLE = Path(__file__).with_name("report.mplstyle")
 WIDTH = 6.3  # inches, the text width of the report
 PHONE = 3.5  # inches, of a figure on a phone
@@ -35,7 +33,11 @@ def name(method: str) -> str:
 
 
 def colour(method: str) -> str:
-    """The method's colour, the same in every figure."""
+    """The method's colour, the same in every figure.
+
+    Its contrast with white is at least 4.5:1, so that it can carry text. No eight colours are told apart
+    by everyone: what has a colour has its name beside it, too.
+    """
     return METHODS[method].colour
 
 
