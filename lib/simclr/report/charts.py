@@ -21,18 +21,19 @@ FAINT = "#E4E4E4"
 
 
 def confusions(matrices: Mapping[str, np.ndarray]) -> Figure:
-    """Counts in cells, a matrix (10, 10) a method, two in a row; rows are true classes.
+    """Errors in cells, a matrix of counts (10, 10) a method, three in a row; rows are true classes.
 
-    Errors are coloured on a log scale, the same for all, so that the diagonal does not drown them; less
-    than half an error is left blank.
+    They are coloured on a log scale, the same for all; less than half an error is left blank. On the
+    diagonal stands how much of a class is right, in percent.
     """
-    rows = -(-len(matrices) // 2)
-    fig, axes = style.panels(2.75 * rows, rows, 2, width=5.6, squeeze=False)
+    rows, columns = -(-len(matrices) // 3), min(3, len(matrices))
+    width = columns * style.WIDTH / 3
+    fig, axes = style.panels(2.4 * rows, rows, columns, width, squeeze=False)
     for ax, (method, matrix) in zip(axes.flat, matrices.items(), strict=False):
         _confusion(ax, matrix)
         ax.set_title(style.name(method), color=style.colour(method))
     for ax in axes.flat[len(matrices) :]:
-        ax.set_axis_off()
+        ax.remove()
     return fig
 
 
@@ -46,14 +47,15 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
         if count >= FEWEST:
             c = "white" if i != j and scale["norm"](count) > 0.62 else style.INK
             look = {"color": c, "weight": "bold" if i == j else "normal", "size": style.SMALL}
-            ax.text(j + 0.5, i + 0.5, f"{int(count + 0.5)}", ha="center", va="center", **look)
+            shown = 100 * count / matrix[i].sum() if i == j else count
+            style.text(ax, j + 0.5, i + 0.5, f"{int(shown + 0.5)}", **look)
     ax.set(xlabel="Predicted class", ylabel="True class")
     ax.tick_params(length=0, rotation=0)
 
 
 def embedding_maps(maps: Mapping[int, np.ndarray], labels: np.ndarray) -> Figure:
     """Maps (N, 2) of the same images by epoch, a colour a class, the digit at the median of its class."""
-    fig, axes = style.panels(2 if len(maps) > 2 else 2.9, columns=len(maps), squeeze=False)
+    fig, axes = style.panels(1.8 if len(maps) > 2 else 2.9, columns=len(maps), squeeze=False)
     look = {"fontsize": 9, "weight": "bold", "ha": "center", "va": "center"}
     look["path_effects"] = [withStroke(linewidth=2.5, foreground="white")]  # readable on the dots
     for ax, (epoch, points) in zip(axes[0], maps.items(), strict=True):
@@ -96,7 +98,7 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
     means = table.groupby(["group", "point"], sort=False).accuracy.mean()
     groups, points = means.index.get_level_values("group"), [point for _, point in means.index]
     places = np.arange(len(means)) + 1.2 * pd.factorize(groups)[0]
-    fig, ax = _rows(points, places, 0.18)
+    fig, ax = _rows(points, places, 0.16)
     ax.set_ylim(top=-1.4)
     for group in groups.unique():
         first = places[list(groups).index(group)]
@@ -118,7 +120,7 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
     The columns of `pairs` are a, b, difference, low, high and values (a list), as fractions.
     """
     names = [f"{style.name(a)} vs {style.name(b)}" for a, b in zip(pairs.a, pairs.b, strict=True)]
-    fig, ax = _rows(names, np.arange(len(names)), 0.33)
+    fig, ax = _rows(names, np.arange(len(names)), 0.38)
     ax.axvline(0, color=style.SOFT, linewidth=0.8)
     for row, pair in enumerate(pairs.itertuples()):
         mean, *interval = 100 * np.array([pair.difference, pair.low, pair.high])

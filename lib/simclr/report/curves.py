@@ -50,7 +50,7 @@ def gains(differences: pd.DataFrame) -> Figure:
 
     The columns are a, b, n_labels, difference, low, high (fractions); one b for all.
     """
-    fig, ax = style.panels(2.6)
+    fig, ax = style.panels(3.0)
     ax.axhline(0, color=style.SOFT, linewidth=0.8)
     for method in style.in_order(differences.a):
         rows = differences[differences.a == method]

@@ -14,13 +14,15 @@ BLUE, GREEN, GREY = "#C9D9E4", "#BFE0D3", "#EFEFEF"
 
 
 def layers(network: nn.Module) -> pd.DataFrame:
-    """The layers with parameters of a network for 28 × 28 images: layer, output, parameters."""
-    found = torchinfo.summary(network, (1, 1, 28, 28), verbose=0).summary_list
-    rows = [
-        (layer.class_name, " × ".join(map(str, layer.output_size[1:])), layer.num_params)
-        for layer in found
-        if layer.is_leaf_layer and layer.class_name not in ("ReLU", "Flatten")
-    ]
+    """The layers of a network for 28 × 28 images: layer, output, parameters; each with its batch norm."""
+    rows = []
+    for layer in torchinfo.summary(network, (1, 1, 28, 28), verbose=0).summary_list:
+        if layer.class_name.startswith("BatchNorm"):
+            rows[-1][0] += f", {layer.class_name}"
+            rows[-1][2] += layer.num_params
+        elif layer.is_leaf_layer and layer.class_name not in ("ReLU", "Dropout", "Flatten"):
+            output = " × ".join(map(str, layer.output_size[1:]))
+            rows.append([layer.class_name, output, layer.num_params])
     return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
 
 
