@@ -12,6 +12,7 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from simclr.augment import Views
 from simclr.experiment.stages import METHODS
 from simclr.report import charts, curves, diagrams, pictures, style
 
@@ -207,6 +208,15 @@ def test_percent_ticks_state_exact_values(low, high):
     for value, label in zip(ax.get_yticks(), labels, strict=True):
         assert float(label.rstrip("%")) == pytest.approx(100 * value, abs=1e-9)
         assert len(label) <= len("99.05%")  # no 92.333
+
+
+def test_each_kind_of_change_is_shown_alone():
+    whole = Views(rotation=30.0, crop_scale=0.5, crop_aspect=1.2, blur=1.0, blur_least=0.3)
+    assert pictures.each_alone(whole) == {
+        "rotation": Views(rotation=30.0),
+        "crop": Views(crop_scale=0.5, crop_aspect=1.2),
+        "blur": Views(blur=1.0, blur_least=0.3),
+    }
 
 
 # ---- curves --------------------------------------------------------------------------------------

@@ -47,8 +47,10 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
         if count >= FEWEST:
             c = "white" if i != j and scale["norm"](count) > 0.62 else style.INK
             look = {"color": c, "weight": "bold" if i == j else "normal", "size": style.SMALL}
-            shown = 100 * count / matrix[i].sum() if i == j else count
-            style.text(ax, j + 0.5, i + 0.5, f"{int(shown + 0.5)}", **look)
+            shown = int(
+                100 * count / matrix[i].sum() if i == j else count + 0.5
+            )  # 99.9% is not all
+            style.text(ax, j + 0.5, i + 0.5, f"{shown}", **look)
     ax.set(xlabel="Predicted class", ylabel="True class")
     ax.tick_params(length=0, rotation=0)
 
@@ -98,7 +100,7 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
     means = table.groupby(["group", "point"], sort=False).accuracy.mean()
     groups, points = means.index.get_level_values("group"), [point for _, point in means.index]
     places = np.arange(len(means)) + 1.2 * pd.factorize(groups)[0]
-    fig, ax = _rows(points, places, 0.16)
+    fig, ax = _rows(points, places, 0.155)
     ax.set_ylim(top=-1.4)
     for group in groups.unique():
         first = places[list(groups).index(group)]

@@ -50,7 +50,7 @@ def gains(differences: pd.DataFrame) -> Figure:
 
     The columns are a, b, n_labels, difference, low, high (fractions); one b for all.
     """
-    fig, ax = style.panels(3.0)
+    fig, ax = style.panels(3.2)
     ax.axhline(0, color=style.SOFT, linewidth=0.8)
     for method in style.in_order(differences.a):
         rows = differences[differences.a == method]
@@ -107,7 +107,7 @@ def pretraining(history: pd.DataFrame) -> Figure:
     The columns are epoch (0 before training), train_loss, validation_loss, alignment, uniformity and, for
     several pre-trainings, seed.
     """
-    fig, (loss, *others) = style.panels(2.4, columns=3, width_ratios=(1.5, 1, 1))
+    fig, (loss, *others) = style.panels(2.1, columns=3, width_ratios=(1.5, 1, 1))
     train, validation = {"color": style.INK} | DOTTED, {"color": style.ACCENT} | DOTTED
     _epochs(loss, history, "train_loss", "training  {:.2f}", **train)
     _epochs(loss, history, "validation_loss", "validation  {:.2f}", **validation)

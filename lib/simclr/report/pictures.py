@@ -7,11 +7,22 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from simclr.augment import Views
 from simclr.report.style import SMALL, SOFT, WIDTH, text
 
 GAP = 2  # pixels between two images
 EDGE = 0.03  # inches of white around a picture
 WRONG = "#C0392B"  # the frame of an image of the wrong class
+# Kind of change -> the fields of `Views` that describe it; the first says how strong it is.
+KINDS = {
+    "rotation": ("rotation",),
+    "crop": ("crop_scale", "crop_aspect"),
+    "shear": ("shear",),
+    "flip": ("flip",),
+    "blur": ("blur", "blur_least"),
+    "brightness": ("brightness",),
+    "erase": ("erase",),
+}
 Row = tuple[str, np.ndarray, int]  # words, images (N, H, W), pixels of space above
 
 
@@ -85,6 +96,15 @@ def neighbours(
     thick = {"facecolor": "none", "edgecolor": WRONG, "linewidth": 1.6, "clip_on": False}
     ax.add_collection(PatchCollection(frames, **thick))
     return figure
+
+
+def each_alone(whole: Views) -> dict[str, Views]:
+    """Each kind of change that these views make, by itself."""
+    return {
+        kind: Views(**{name: getattr(whole, name) for name in names})
+        for kind, names in KINDS.items()
+        if getattr(whole, names[0]) != getattr(Views(), names[0])
+    }
 
 
 def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np.ndarray) -> Figure:
