@@ -56,12 +56,7 @@ def throughput() -> list[dict]:
         for name in NAMES:
             speeds[name].append(_run("contenders.py", name, "{}")["views_per_second"])
     return [
-        {
-            "name": name,
-            "views_per_second": statistics.median(each),
-            "least": min(each),
-            "most": max(each),
-        }
+        {"name": name, "views_per_second": statistics.median(each), "least": min(each), "most": max(each)}
         for name, each in speeds.items()
     ]
 
@@ -77,9 +72,7 @@ def time_to_accuracy() -> list[dict]:
     """Seconds to encoders of given accuracies, five seeds each."""
     rows = []
     for target in ("0.91", "0.94"):
-        runs = [
-            _run("time_to_accuracy.py", target, str(seed), str(time.time())) for seed in range(5)
-        ]
+        runs = [_run("time_to_accuracy.py", target, str(seed), str(time.time())) for seed in range(5)]
         rows.append({"target": float(target), "runs": runs})
     return rows
 
@@ -113,9 +106,7 @@ def tables(found: dict) -> dict[str, pd.DataFrame]:
             {
                 "": speed.name.map(NAMES),
                 "views/s": speed.views_per_second.map("{:,.0f}".format),
-                "range": [
-                    f"{a:,.0f}–{b:,.0f}" for a, b in zip(speed.least, speed.most, strict=True)
-                ],
+                "range": [f"{a:,.0f}–{b:,.0f}" for a, b in zip(speed.least, speed.most, strict=True)],
                 "this project is faster": (ours / speed.views_per_second).map("× {:.1f}".format),
             }
         ),
@@ -131,9 +122,7 @@ def tables(found: dict) -> dict[str, pd.DataFrame]:
         f"The committed report, trained on {found['report']['machine']}": pd.DataFrame(
             {
                 "stage": list(found["report"]["seconds"]),
-                "seconds, all draws added up": [
-                    f"{s:,.0f}" for s in found["report"]["seconds"].values()
-                ],
+                "seconds, all draws added up": [f"{s:,.0f}" for s in found["report"]["seconds"].values()],
             }
         ),
     }

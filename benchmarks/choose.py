@@ -21,10 +21,7 @@ from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 from simclr.model import predict
 
-DRAWS, IMAGES = (
-    range(100, 105),
-    {"selftrain": 10_000},
-)  # of the validation images; others have 4,000
+DRAWS, IMAGES = (range(100, 105), {"selftrain": 10_000})  # of the validation images; others have 4,000
 FEW, ALL, ENDS = (10, 20, 100), (10, 20, 50, 100), (10, 100)
 
 

@@ -122,11 +122,7 @@ def tutorial_loss(z: Tensor) -> Tensor:
     return F.cross_entropy(logits, torch.zeros(2 * n, dtype=torch.long, device=z.device))
 
 
-CONTENDERS = {
-    "ours": (ours, None),
-    "lightly": (lightly, lightly_loss),
-    "tutorial": (tutorial, tutorial_loss),
-}
+CONTENDERS = {"ours": (ours, None), "lightly": (lightly, lightly_loss), "tutorial": (tutorial, tutorial_loss)}
 
 
 def measure(name: str, batch: int = 512, threads: int | None = None) -> dict:

@@ -39,9 +39,7 @@ def page(source: Path, chromium: str, width: int, theme: str, folder: Path) -> i
         look = f"border:0;margin-top:-{top}px"
         body = f'<iframe width="{width}" height="{top + TALL}" style="{look}" srcdoc="{html.escape(inner)}">'
         file = folder / "frame.html"
-        file.write_text(
-            f'<!doctype html><meta charset="utf-8"><body style="margin:0">{body}</iframe>'
-        )
+        file.write_text(f'<!doctype html><meta charset="utf-8"><body style="margin:0">{body}</iframe>')
         return file
 
     measure = "<script>setTimeout(() => {parent.document.title = root.scrollHeight}, 5000)</script>"
@@ -71,9 +69,7 @@ def main(report: Path) -> None:
                 counts[name] = page(report / "report.html", chromium, width, theme, Path(folder))
     paper = [pdftoppm, "-r", "80", "-png", report / "report.pdf", OUT / "paper"]
     subprocess.run(paper, check=True)
-    print(
-        f"{files.shown(OUT)}: {len(list(OUT.iterdir()))} pictures; of the page {json.dumps(counts)}"
-    )
+    print(f"{files.shown(OUT)}: {len(list(OUT.iterdir()))} pictures; of the page {json.dumps(counts)}")
 
 
 if __name__ == "__main__":

@@ -109,12 +109,8 @@ def measure() -> dict:
     optimiser = torch.optim.AdamW(network.parameters())
     for _ in range(2):
         training_step(network, optimiser, batch, PARAMS.temperature, dtype)
-    step = fastest(
-        lambda: training_step(network, optimiser, batch, PARAMS.temperature, dtype), device
-    )
-    limits.append(
-        (peak(device, dtype), bandwidth(device))
-    )  # again: a shared machine has slow moments
+    step = fastest(lambda: training_step(network, optimiser, batch, PARAMS.temperature, dtype), device)
+    limits.append((peak(device, dtype), bandwidth(device)))  # again: a shared machine has slow moments
     top, memory = (max(values) for values in zip(*limits, strict=True))
     for row in found:
         row["bound"] = max(row["operations"] / top, row["bytes"] / memory)
@@ -139,12 +135,7 @@ def _loss(device: torch.device) -> dict:
 
     seconds = fastest(forward_and_backward, device)
     least = 3 * z.nbytes  # the similarities need not be written
-    return {
-        "layer": "NT-Xent",
-        "operations": counter.get_total_flops(),
-        "bytes": least,
-        "seconds": seconds,
-    }
+    return {"layer": "NT-Xent", "operations": counter.get_total_flops(), "bytes": least, "seconds": seconds}
 
 
 def _optimiser(network: nn.Module) -> dict:

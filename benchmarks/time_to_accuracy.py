@@ -38,9 +38,7 @@ def measure(recipe: dict, seed: int, started: float, split: str = "test") -> dic
     images = pool[data.unlabelled(study.data)][: params.unlabelled_images].to(device)
     validation = data.images(study.data, "validation")[: params.validation_images].to(device)
     with tempfile.TemporaryDirectory() as folder:
-        encoder, _ = pretrained(
-            images, validation, params, seed, dtype, Path(folder) / "checkpoint.pt"
-        )
+        encoder, _ = pretrained(images, validation, params, seed, dtype, Path(folder) / "checkpoint.pt")
     seconds = time.time() - started
     labels, h = data.labels(study.data, "pool"), features(encoder, pool.to(device), dtype).cpu()
     tested = features(encoder, data.images(study.data, split).to(device), dtype).cpu()

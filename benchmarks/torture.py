@@ -80,9 +80,7 @@ def _digest(file: Path) -> str:
     if file.suffix == ".npz":
         with np.load(file) as arrays:
             found = {name: arrays[name] for name in sorted(arrays.files) if name != "seconds"}
-            parts = [
-                f"{name}{a.dtype}{a.shape}".encode() + a.tobytes() for name, a in found.items()
-            ]
+            parts = [f"{name}{a.dtype}{a.shape}".encode() + a.tobytes() for name, a in found.items()]
         content = b"".join(parts)
     if file.suffix == ".csv" and content.strip():  # an encoder that is not trained has no history
         table = pd.read_csv(file).drop(columns=["seconds", "views_per_second"], errors="ignore")
@@ -204,9 +202,7 @@ def bad_input() -> str:
             many += 1
             changes = {section: {name: value}}
             named = name if section in STAGES or section == "common" else section
-            wrong += not _refused(
-                lambda changes=changes: Study("smoke", changes=changes).data, named
-            )
+            wrong += not _refused(lambda changes=changes: Study("smoke", changes=changes).data, named)
     return f"{_verdict(wrong)} {many} values"
 
 
@@ -242,11 +238,7 @@ def main() -> None:
         for fault, test in faults.items():
             rows[fault] = test()
             print(f"{fault}: {rows[fault]}", file=sys.stderr, flush=True)
-    print(
-        pd.DataFrame({"fault": list(rows), "what happens": list(rows.values())}).to_markdown(
-            index=False
-        )
-    )
+    print(pd.DataFrame({"fault": list(rows), "what happens": list(rows.values())}).to_markdown(index=False))
     raise SystemExit(any("wrong**" in text for text in rows.values()))
 
 

@@ -47,9 +47,7 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone(images):
     assert not torch.equal(first, ALL(images, generator(4)))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(images, given)
-    torch.testing.assert_close(
-        Views()(images, generator()), images, rtol=0, atol=2e-5
-    )  # nothing asked
+    torch.testing.assert_close(Views()(images, generator()), images, rtol=0, atol=2e-5)  # nothing asked
 
 
 def test_rotation_and_shear_stay_within_their_bounds():

@@ -45,9 +45,7 @@ def found() -> Findings:
     names = ["method", "pretrain_seed", "draw", "n_labels", "accuracy"]
     found.results = pd.DataFrame(rows, columns=names).astype({"pretrain_seed": "Int64"})
     found.counts = counts
-    found.classes = pd.DataFrame(
-        {"method": CONTROL, "digit": range(10), "recall": np.linspace(1, 0.9, 10)}
-    )
+    found.classes = pd.DataFrame({"method": CONTROL, "digit": range(10), "recall": np.linspace(1, 0.9, 10)})
     found.numbers = {"pretrain_loss_first": 5.8, "pretrain_loss_last": 5.2, "pretrain_gap": 0.2}
     found.numbers |= {"pretrain_gap_later": 0.02, "pretrain_validation_rise": 0.0}
     return found

@@ -72,8 +72,7 @@ def test_the_readme_says_what_the_benchmark_measured(precision):
     cells.append(f"{roofline['bound_seconds'] / roofline['step_seconds']:.0%}")
     for row in found["time_to_accuracy"]:
         accuracy, seconds = (
-            sum(run[name] for run in row["runs"]) / len(row["runs"])
-            for name in ("accuracy", "seconds")
+            sum(run[name] for run in row["runs"]) / len(row["runs"]) for name in ("accuracy", "seconds")
         )
         cells.append(f"{accuracy:.1%} after {seconds:.0f} s")
     table = README[README.index("| | without bf16 | with bf16 |") :].split("\n\n")[0]

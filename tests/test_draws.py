@@ -95,13 +95,7 @@ def job(tmp_path):
         np.save(tmp_path / f"{part}_images.npy", images)
         np.save(tmp_path / f"{part}_labels.npy", (numbers % 10).astype(np.uint8))
     inputs = {"device": "cpu", "precision": "bf16", "draw": 3, "number": 0, "n_labels": 20}
-    inputs |= {
-        "balanced": True,
-        "test_images": 300,
-        "tested": 120,
-        "keep_classifier": True,
-        "chosen": False,
-    }
+    inputs |= {"balanced": True, "test_images": 300, "tested": 120, "keep_classifier": True, "chosen": False}
     inputs |= {"method": "test_draws:known", "params": {"wrong": 50}}
     save_network(tmp_path / "encoder.safetensors", Encoder())
     reads = {"encoder": SimpleNamespace(file=lambda name: tmp_path / name)}

@@ -141,12 +141,7 @@ def test_order_and_content(page):
         *("Figure 2. Six", "(1)", "Table 1. Errors.", "3 Results", "3.1.1 Details"),
         *("It reaches 94.5%.", "Different in this build. The text above presumes lead > 0"),
         *("A Settings", "A.1 Machine", "B Data"),
-        *(
-            "C Further figures and tables",
-            "Figure 4. A detail.",
-            "References",
-            "A Simple Framework for",
-        ),
+        *("C Further figures and tables", "Figure 4. A detail.", "References", "A Simple Framework for"),
     ]
     places = [found.find(text) for text in expected]
     assert -1 not in places, expected[places.index(-1)]

@@ -136,9 +136,7 @@ def test_next_source_is_tried_and_the_last_error_says_all(given, monkeypatch, ro
     assert "data: getting kmnist from two" in capsys.readouterr().err
     sources[1] = ("two", fails)
     shutil.rmtree(root)
-    with pytest.raises(
-        UserError, match=r"Tried one \(refused\); two \(refused\)\. Way out: .*data_dir"
-    ):
+    with pytest.raises(UserError, match=r"Tried one \(refused\); two \(refused\)\. Way out: .*data_dir"):
         prepare(root)
     assert not (root / "kmnist").exists()
 

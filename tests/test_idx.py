@@ -34,18 +34,10 @@ def test_a_file_is_read_packed_or_not_whatever_its_name_says(tmp_path, packed, s
 @pytest.mark.parametrize(
     ("name", "given", "says"),
     [
-        (
-            "train_images",
-            idx.header((60_000, 28, 28)) + bytes(9),
-            "truncated or too long: 47,040,016",
-        ),
+        ("train_images", idx.header((60_000, 28, 28)) + bytes(9), "truncated or too long: 47,040,016"),
         ("test_labels", b"", "truncated or too long: 10,008 bytes expected"),
         ("test_labels", content(LABELS) + b"\0", "truncated or too long: 10,008 bytes"),
-        (
-            "test_images",
-            b"<html>404</html>",
-            "not t10k-images-idx3-ubyte: no IDX header of 10000 × 28",
-        ),
+        ("test_images", b"<html>404</html>", "not t10k-images-idx3-ubyte: no IDX header of 10000 × 28"),
         ("test_labels", idx.header((10_000, 28, 28)), "no IDX header of 10000 bytes"),
         ("test_labels", idx.header((60_000,)) + bytes(9), "no IDX header of 10000 bytes"),
         ("test_labels", content(LABELS + 1), "altered: label 10, labels are 0 to 9"),

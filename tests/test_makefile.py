@@ -41,20 +41,17 @@ echo "end $*" >> calls
 class Tree:
     """A copy of what make looks at, with nothing built."""
 
-    def __init__(self, root: Path, like: "Tree | None" = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        if like:
-            shutil.copytree(like.root, root)  # times of files included
-        else:
-            for name in ("lib", "params", "notebooks"):
-                ignored = shutil.ignore_patterns("__pycache__", "*.egg-*", ".ipynb_*")
-                shutil.copytree(ROOT / name, root / name, ignore=ignored)
-            for name in ("Makefile", "pyproject.toml", "requirements.lock"):
-                shutil.copy(ROOT / name, root)
-            for python in (root / "fake python", root / ".venv/bin/python"):
-                python.parent.mkdir(parents=True, exist_ok=True)
-                python.write_text(FAKE_PYTHON)
-                python.chmod(0o755)
+        for name in ("lib", "params", "notebooks"):
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-*", ".ipynb_*")
+            shutil.copytree(ROOT / name, root / name, ignore=ignored)
+        for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+            shutil.copy(ROOT / name, root)
+        for python in (root / "fake python", root / ".venv/bin/python"):
+            python.parent.mkdir(parents=True, exist_ok=True)
+            python.write_text(FAKE_PYTHON)
+            python.chmod(0o755)
         (root / ".venv/.installed").write_text(f"{root}\n")
         self.age()
 
@@ -93,17 +90,11 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path / "a folder")  # with a space, for many a Makefile stumbles over it
 
 
-@pytest.fixture(scope="module")
-def once_built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    tree = Tree(tmp_path_factory.mktemp("built") / "tree")
+@pytest.fixture
+def built(tree: Tree) -> Tree:
     assert tree.asked("report") == [*RUNS, *EXPORTS]
     assert tree.calls()[0] == "begin -m simclr plan --profile full --variant source"
     return tree
-
-
-@pytest.fixture
-def built(tmp_path: Path, once_built: Tree) -> Tree:
-    return Tree(tmp_path / "a folder", like=once_built)
 
 
 def one_line(done: subprocess.CompletedProcess) -> str:

@@ -63,9 +63,7 @@ def test_leaving_a_label_out_gives_what_the_others_give_alone():
 def test_the_probe_is_tested_on_labels_that_it_has_not_seen():
     """Two groups apart, and one image among the wrong group: only a probe that has seen it calls it right."""
     rng = np.random.default_rng(0)
-    h = torch.from_numpy(
-        np.repeat([[-1.0, 0.0], [1.0, 0.0]], 20, axis=0) + rng.normal(0, 0.1, (40, 2))
-    )
+    h = torch.from_numpy(np.repeat([[-1.0, 0.0], [1.0, 0.0]], 20, axis=0) + rng.normal(0, 0.1, (40, 2)))
     h[0] = torch.tensor([1.0, 5.0])
     labelled, given = np.arange(0, 40, 4), np.repeat([0, 1], 5)
     says, left_out = learn.probe(h.float(), labelled, given, 2, 0.001)

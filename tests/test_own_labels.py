@@ -59,6 +59,4 @@ def test_other_tables_and_no_table_are_one_message(file):
 def test_what_a_spreadsheet_makes_of_the_file_is_read_and_other_columns_are_kept(file):
     file.write_bytes("\ufefffile;label;note\r\n0.png;a, b;x\r\n1.png;c;\r\n".encode())
     assert labels.read(file, PLACES).classes == ["a, b", "c"]
-    assert (
-        labels.read_table(file).to_csv(index=False) == 'file,label,note\n0.png,"a, b",x\n1.png,c,\n'
-    )
+    assert labels.read_table(file).to_csv(index=False) == 'file,label,note\n0.png,"a, b",x\n1.png,c,\n'

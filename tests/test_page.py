@@ -59,9 +59,7 @@ FITS = """
   });"""
 
 
-@pytest.mark.parametrize(
-    ("width", "dark"), [(360, True), (768, False), (1280, True), (1920, False)]
-)
+@pytest.mark.parametrize(("width", "dark"), [(360, True), (768, False), (1280, True), (1920, False)])
 def test_nothing_is_cut_or_scrolls_sideways(tmp_path, width, dark):
     found = asked(REPORT, FITS, tmp_path, width, dark)
     assert found["page"] <= width and found["cut"] == [] and found["scrolls"] == []

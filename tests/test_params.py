@@ -72,9 +72,7 @@ def test_later_layers_go_over_earlier_ones(folder):
     assert rows.loc[draws].tolist() == ["three are enough", f"{folder}/variants/mine.yaml"]
     assert rows.loc[labels].tolist() == ["two points of the curve", f"{folder}/quick.yaml"]
     assert rows.loc[images].tolist() == ["", "changes"]
-    assert (
-        rows.loc[("baseline", "rotation")].tolist() != rows.loc[("pretrain", "rotation")].tolist()
-    )
+    assert rows.loc[("baseline", "rotation")].tolist() != rows.loc[("pretrain", "rotation")].tolist()
 
 
 # parameter, what the YAML says, what the message says

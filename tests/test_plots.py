@@ -80,9 +80,7 @@ POINTS = {epoch: noise(300, 2) for epoch in (0, 1, 2, 5, 20)}, np.arange(300) % 
 
 def ablated() -> pd.DataFrame:
     points = [("views", "all"), ("views", "without rotation"), ("training", "20 epochs")]
-    rows = [
-        (*point, 0.9 - 0.01 * i + 0.001 * k) for i, point in enumerate(points) for k in range(4)
-    ]
+    rows = [(*point, 0.9 - 0.01 * i + 0.001 * k) for i, point in enumerate(points) for k in range(4)]
     return pd.DataFrame(rows, columns=["group", "point", "accuracy"])
 
 
@@ -118,9 +116,7 @@ CASES = {
     charts.ablations: [(ablated(), "probe"), (ablated()[:1], "probe")],
     charts.paired_differences: [(pairs(10),), (pairs(1),)],
 }
-EACH = [
-    pytest.param(f, a, id=f"{f.__name__}-{i}") for f, c in CASES.items() for i, a in enumerate(c)
-]
+EACH = [pytest.param(f, a, id=f"{f.__name__}-{i}") for f, c in CASES.items() for i, a in enumerate(c)]
 
 
 def usual(function) -> Figure:
@@ -165,10 +161,7 @@ def test_words_of_drawings_do_not_touch(function):
 def test_colours_are_distinct_where_they_stand_together():
     shades = {method.key: method.colour for method in METHODS.values()}
     overview = [method.key for method in METHODS.values() if method.overview]
-    for together in (
-        [*overview, "spread_neighbours"],
-        ["spread", "spread_neighbours", "spread_chosen"],
-    ):
+    for together in ([*overview, "spread_neighbours"], ["spread", "spread_neighbours", "spread_chosen"]):
         assert len({shades[key] for key in together}) == len(together)
 
 

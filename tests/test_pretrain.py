@@ -176,12 +176,7 @@ def job(folder):
     images[49_980:50_000], images[50_000:50_008] = pictures(), pictures(BATCH, 1)
     np.save(folder / "train_images.npy", images)
     np.save(folder / "unlabelled_balanced.npy", np.arange(49_980, 50_000))
-    inputs = {
-        "train": "simclr.pretrain:pretrained",
-        "seed": 0,
-        "device": "cpu",
-        "precision": "fp32",
-    }
+    inputs = {"train": "simclr.pretrain:pretrained", "seed": 0, "device": "cpu", "precision": "fp32"}
     sizes = {"unlabelled_images": IMAGES, "validation_images": BATCH}
     inputs |= {"params": PLAIN | sizes, "balanced": True, "kept": [2]}
     (folder / "result").mkdir()
@@ -199,9 +194,7 @@ def test_a_job_reads_no_label_and_leaves_encoder_and_history(straight, tmp_path)
     assert_same(weights(found), weights(straight[0]))
 
 
-def test_a_job_that_is_killed_goes_on_and_ends_with_the_same_weights(
-    straight, tmp_path, monkeypatch
-):
+def test_a_job_that_is_killed_goes_on_and_ends_with_the_same_weights(straight, tmp_path, monkeypatch):
     saves, write = [], Path.write_bytes
 
     def half(file, content):  # as a kill in the midst of a checkpoint leaves it

@@ -68,9 +68,7 @@ def several_jobs(folder):
     with ranks.group("cpu"):
         for job in jobs:
             if job is jobs[1] and ranks.rank() == 0:
-                make(
-                    job, {}, function=lambda job, progress: (job.folder / "sum.txt").write_text("?")
-                )
+                make(job, {}, function=lambda job, progress: (job.folder / "sum.txt").write_text("?"))
             parallel.together(job, {}, print)
 
 

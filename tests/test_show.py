@@ -54,10 +54,7 @@ def table(df, **keywords) -> list[list[str]]:
 def cells(markdown: str) -> list[list[str]]:
     head, rule, *rows = markdown.splitlines()
     sides = ["right" if part.endswith(":") else "left" for part in rule.strip("|").split("|")]
-    return [
-        *([cell.strip() for cell in row.strip("|").split(" |")] for row in (head, *rows)),
-        sides,
-    ]
+    return [*([cell.strip() for cell in row.strip("|").split(" |")] for row in (head, *rows)), sides]
 
 
 def test_table_keeps_bars_of_maths_and_code_and_puts_numbers_on_the_right():

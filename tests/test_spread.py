@@ -16,13 +16,7 @@ from simclr.spread import both, both_labels, graph_labels, spread, spread_both, 
 
 SELFTRAIN = {"exponent": 3, "memory": 0.99, "surest": 0.9, "seed": 0, "steps": 60, "batch_size": 20}
 SELFTRAIN |= {"learning_rate": 0.002, "warmup_steps": 5, "weight_decay": 0.0, "smoothing": 0.1}
-SELFTRAIN |= {
-    "average": 0.9,
-    "dropout_conv": 0.0,
-    "dropout_dense": 0.1,
-    "rotation": 5,
-    "shear": 0.0,
-}
+SELFTRAIN |= {"average": 0.9, "dropout_conv": 0.0, "dropout_dense": 0.1, "rotation": 5, "shear": 0.0}
 SELFTRAIN |= {"crop_scale": 0.9, "crop_aspect": 1.1, "flip": False}
 
 

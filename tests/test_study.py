@@ -71,9 +71,7 @@ def test_the_draws_with_the_fewest_sevens_called_twos_come_first(smoke: Study):
     counts = found.counts("spread")[island.draw, 7, 2]  # among 10,000 test images
     np.testing.assert_allclose(island.errors * 10_000 / len(found.truth), counts)
     for draw, labelled in zip(island.draw, island.labelled, strict=True):
-        with np.load(
-            smoke.measurement(METHODS["spread"], 20, draw, 0).file("result.npz")
-        ) as result:
+        with np.load(smoke.measurement(METHODS["spread"], 20, draw, 0).file("result.npz")) as result:
             mine = [row for row in result["labelled"] if labels[row] == 7]
         assert list(labelled) == mine
 
@@ -97,9 +95,7 @@ def test_a_notebook_of_other_content_is_refused(smoke: Study):
     book["metadata"]["simclr"]["made_of"]["parameters"] = "others"
     try:
         file.write_text(json.dumps(book))
-        with pytest.raises(
-            UserError, match=r"03_probe.*other parameters.*make probe PROFILE=smoke"
-        ):
+        with pytest.raises(UserError, match=r"03_probe.*other parameters.*make probe PROFILE=smoke"):
             execute.books(smoke)
     finally:
         file.write_text(kept)
@@ -131,10 +127,7 @@ def test_a_change_in_pre_training_chains_to_the_probe():
     assert probe.reads["encoder"].key == encoder.key != plain.encoder("pretrained", 0).key
     assert probe.key != plain.measurement(METHODS["probe"], 10, 0, 0).key
     baseline = METHODS["baseline"]
-    assert (
-        changed.measurement(baseline, 10, 0, None).key
-        == plain.measurement(baseline, 10, 0, None).key
-    )
+    assert changed.measurement(baseline, 10, 0, None).key == plain.measurement(baseline, 10, 0, None).key
 
 
 def test_results_of_another_machine_are_read_and_not_added_to(tmp_path):

@@ -107,8 +107,7 @@ def test_statistics_stay_without_update_norm_while_weights_move():
 
 
 @pytest.mark.parametrize(
-    "n, batch_size, sizes",
-    [(8, 8, [8]), (6, 8, [6]), (9, 8, [4, 5]), (17, 8, [5, 6, 6]), (5, 2, None)],
+    "n, batch_size, sizes", [(8, 8, [8]), (6, 8, [6]), (9, 8, [4, 5]), (17, 8, [5, 6, 6]), (5, 2, None)]
 )
 def test_an_epoch_is_cut_into_equal_batches_of_every_image(n, batch_size, sizes):
     """Batch norm cannot take a batch of one image, even where pairs were asked for."""

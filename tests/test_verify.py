@@ -14,14 +14,7 @@ TABLES = {
         {"method": "baseline", "n_labels": 100, "mean": 0.88, "low": 0.8799, "high": 0.8801},
     ],
     "differences": [
-        {
-            "a": "probe",
-            "b": "baseline",
-            "n_labels": 100,
-            "difference": 0.06,
-            "low": 0.05,
-            "high": 0.07,
-        }
+        {"a": "probe", "b": "baseline", "n_labels": 100, "difference": 0.06, "low": 0.05, "high": 0.07}
     ],
     "confusions": [
         {"method": "probe", "true": 4, "predicted": 9, "count": 30.0, "sd": 12.0},
@@ -62,9 +55,7 @@ def put(folder, table, row, column, value):
         ("claims", 0, "verdict", "reproduced", "undecided"),
     ],
 )
-def test_tolerances_follow_from_the_committed_spread(
-    folders, capsys, table, row, column, within, beyond
-):
+def test_tolerances_follow_from_the_committed_spread(folders, capsys, table, row, column, within, beyond):
     committed, rebuilt = folders
     put(rebuilt, table, row, column, within)
     assert compare(committed, rebuilt) == 0

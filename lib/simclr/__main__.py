@@ -12,9 +12,7 @@ from simclr.experiment.live import Live
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
-FIRST = (
-    os.environ.get("LOCAL_RANK", "0") == "0"
-)  # of the processes that torchrun starts on a machine
+FIRST = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that torchrun starts on a machine
 OWN = ("choose", "label", "classify")
 COMMANDS = {
     "run": "train what a stage needs and execute its notebook",
@@ -93,9 +91,7 @@ def own(study: Study, args: argparse.Namespace) -> None:
 def train(study: Study, stages: list[str], processes: int) -> None:
     """Train what is missing without executing a notebook, for a machine that only computes."""
     if unknown := set(stages) - set(STAGES):
-        raise UserError(
-            f"train: {', '.join(sorted(unknown))}: no such stage; there are: {', '.join(STAGES)}"
-        )
+        raise UserError(f"train: {', '.join(sorted(unknown))}: no such stage; there are: {', '.join(STAGES)}")
     study.trained.unlink(missing_ok=True)
     for stage in stages if processes != 1 else ():
         encode(study, stage, processes)
@@ -130,9 +126,7 @@ def measure_ablations(study: Study) -> None:
     from simclr.experiment import ablations
 
     if study.name != "full/source":
-        raise UserError(
-            f"ablations: {study.name}: the grid has the profile full and its own variants"
-        )
+        raise UserError(f"ablations: {study.name}: the grid has the profile full and its own variants")
     table = ablations.measure()
     print(f"{files.shown(ablations.RESULTS)}: {table.point.nunique()} points")
 

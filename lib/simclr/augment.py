@@ -44,9 +44,7 @@ class Views:
     brightness: float = 0.0
     erase: float = 0.0
 
-    def __call__(
-        self, images: Tensor, generator: torch.Generator, share: slice = slice(None)
-    ) -> Tensor:
+    def __call__(self, images: Tensor, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
         """Draw one view of each image.
 
         Args:
@@ -59,19 +57,14 @@ class Views:
             (N, 1, S, S), or those of `share`, in the memory format `channels_last`.
         """
         n, images = len(images), images[share]
-        grid = F.affine_grid(
-            self.affine(n, generator)[share], list(images.shape), align_corners=False
-        )
+        grid = F.affine_grid(self.affine(n, generator)[share], list(images.shape), align_corners=False)
         out = F.grid_sample(images, grid, align_corners=False)
         if self.blur:
             sigma = _uniform(n, self.blur_least, self.blur, generator)
             out = gaussian_blur(out, sigma[share])
         if self.brightness:
             b = self.brightness
-            factor, power = (
-                _uniform(n, 1 - b, 1 + b, generator),
-                _uniform(n, -b, b, generator).exp(),
-            )
+            factor, power = (_uniform(n, 1 - b, 1 + b, generator), _uniform(n, -b, b, generator).exp())
             out = brightened(out, factor[share], power[share])
         if self.erase:
             squares = self.squares(n, generator)

@@ -31,9 +31,7 @@ def resume(file: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> 
     """
     try:
         state = ranks.from_first(
-            lambda: (
-                torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
-            )
+            lambda: torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
         )
         if state is None:
             return []

@@ -5,11 +5,7 @@ from sklearn.cluster import KMeans
 
 
 def typical(
-    components: np.ndarray,
-    cosines: np.ndarray,
-    many: int,
-    seed: int,
-    labelled: np.ndarray | None = None,
+    components: np.ndarray, cosines: np.ndarray, many: int, seed: int, labelled: np.ndarray | None = None
 ) -> np.ndarray:
     """The most typical images of clusters without a labelled one (TypiClust, Hacohen et al. 2022).
 

@@ -28,11 +28,7 @@ def pick(device: str = "auto", precision: str = "auto") -> tuple[torch.device, t
     Raises:
         UserError: the device asked for is not on this machine.
     """
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         device = next(name for name, there in present.items() if there)
     if not present.get(device, False):

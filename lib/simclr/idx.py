@@ -46,9 +46,7 @@ def parse(name: str, content: bytes, origin: str, digest: str = "") -> np.ndarra
     file, shape = FILES[name]
     head = header(shape)
     if content[: len(head)] != head[: len(content)]:
-        raise UserError(
-            f"{origin}: not {file}: no IDX header of {' × '.join(map(str, shape))} bytes"
-        )
+        raise UserError(f"{origin}: not {file}: no IDX header of {' × '.join(map(str, shape))} bytes")
     expected = len(head) + math.prod(shape)
     if len(content) != expected:
         raise UserError(f"{origin}: truncated or too long: {expected:,} bytes expected")

@@ -27,9 +27,7 @@ class Encoder(nn.Module):
     Shape: (N, 1, 28, 28) floats in [0, 1] -> h (N, 512).
     """
 
-    def __init__(
-        self, dropout_conv: float = 0.0, dropout_dense: float = 0.0, network: str = SOURCE
-    ) -> None:
+    def __init__(self, dropout_conv: float = 0.0, dropout_dense: float = 0.0, network: str = SOURCE) -> None:
         super().__init__()
         self.network = network
         layers, channels, count = OrderedDict(), 1, Counter()
@@ -69,9 +67,7 @@ class Residual(nn.Module):
         return torch.relu(x + self.layers(x))
 
 
-def _convolution(
-    k: int, channels_in: int, channels_out: int, stride: int = 1
-) -> dict[str, nn.Module]:
+def _convolution(k: int, channels_in: int, channels_out: int, stride: int = 1) -> dict[str, nn.Module]:
     return {
         f"conv{k}": nn.Conv2d(channels_in, channels_out, 3, stride, padding=1),
         f"norm{k}": nn.BatchNorm2d(channels_out),
@@ -84,9 +80,7 @@ def projection_head(hidden: int = 512, dimension: int = 128) -> nn.Sequential:
 
     Shape: h (N, 512) -> z (N, dimension), not normalised.
     """
-    return nn.Sequential(
-        nn.Linear(FEATURES, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dimension)
-    )
+    return nn.Sequential(nn.Linear(FEATURES, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dimension))
 
 
 class Classifier(nn.Module):

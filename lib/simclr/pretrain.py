@@ -145,12 +145,7 @@ def training_step(
 
 
 def two_views(
-    images: Tensor,
-    views: Views,
-    batch_size: int,
-    seed: int,
-    epoch: int,
-    partners: Tensor | None = None,
+    images: Tensor, views: Views, batch_size: int, seed: int, epoch: int, partners: Tensor | None = None
 ) -> Iterator[Tensor]:
     """The batches of an epoch, shuffled; the last partial one is left out.
 
@@ -171,9 +166,7 @@ def two_views(
         other = rows
         if partners is not None:
             shape = len(rows), 1
-            pick = torch.randint(
-                partners.shape[1], shape, generator=generator, device=images.device
-            )
+            pick = torch.randint(partners.shape[1], shape, generator=generator, device=images.device)
             other = partners[rows].gather(1, pick).squeeze(1)
         pair = to_float(images[rows]), to_float(images[other])
         yield torch.cat([views(each, generator, share) for each in pair])

@@ -29,9 +29,7 @@ def group(device: str) -> Iterator[None]:
     if device == "mps":
         raise UserError("device: mps cannot train by several processes; use device: cpu")
     if device == "cuda" and here > torch.cuda.device_count():
-        raise UserError(
-            f"{here} processes need as many GPUs; there are {torch.cuda.device_count()}"
-        )
+        raise UserError(f"{here} processes need as many GPUs; there are {torch.cuda.device_count()}")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     else:

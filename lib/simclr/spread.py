@@ -131,6 +131,4 @@ def spread_both(task: Task, params) -> tuple[Classifier, History]:
 def _taught(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
     order = np.random.default_rng(task.draw).permutation(len(rows))[: params.taught_images]
     h = features(task.encoder, task.pool.images[rows[order]], task.dtype)
-    return joined(
-        task.encoder, fit_linear(h, torch.from_numpy(labels[order]), params.taught_l2)
-    ), {}
+    return joined(task.encoder, fit_linear(h, torch.from_numpy(labels[order]), params.taught_l2)), {}

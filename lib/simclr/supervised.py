@@ -118,11 +118,7 @@ def _optimiser(model: Classifier, recipe: Recipe):
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
 
     def rate(step: int) -> float:
-        return (
-            min(1, (step + 1) / max(1, recipe.warmup))
-            * (1 + math.cos(math.pi * step / recipe.steps))
-            / 2
-        )
+        return min(1, (step + 1) / max(1, recipe.warmup)) * (1 + math.cos(math.pi * step / recipe.steps)) / 2
 
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
 
@@ -172,13 +168,7 @@ def finetune(task: Task, params) -> tuple[Classifier, History]:
 
 
 def recipe_for(
-    task: Task,
-    params,
-    steps: int,
-    rates: tuple[float, float],
-    views: Views | None,
-    update_norm: bool,
-    **more,
+    task: Task, params, steps: int, rates: tuple[float, float], views: Views | None, update_norm: bool, **more
 ) -> Recipe:
     """The recipe of a draw; `more` are fields of `Recipe` that have a default."""
     return Recipe(

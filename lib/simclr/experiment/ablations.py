@@ -93,9 +93,7 @@ def measure() -> pd.DataFrame:
     there = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame({"point": []})
     done = Parallel()(delayed(_point)(point, there) for point in points)
     failed = [
-        f"{point.name}: {found}"
-        for point, found in zip(points, done, strict=True)
-        if isinstance(found, str)
+        f"{point.name}: {found}" for point, found in zip(points, done, strict=True) if isinstance(found, str)
     ]
     if failed:
         raise UserError("ablations: " + "\n".join(failed))

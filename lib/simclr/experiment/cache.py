@@ -212,8 +212,6 @@ def _meaning(node: object) -> object:
 
 def _is_docstring(statements: list[ast.stmt]) -> bool:
     return any(
-        isinstance(s, ast.Expr)
-        and isinstance(s.value, ast.Constant)
-        and isinstance(s.value.value, str)
+        isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)
         for s in statements
     )

@@ -73,9 +73,7 @@ class Findings:
         return self.study.measured(self.stage)
 
     def _with_all_labels(self) -> list[Run]:
-        return [
-            run for run in self.runs if run.n_labels == max(self.study.params["common"].n_labels)
-        ]
+        return [run for run in self.runs if run.n_labels == max(self.study.params["common"].n_labels)]
 
     def _result(self, run: Run) -> dict[str, np.ndarray]:
         with np.load(_done(self.study, run.job).file("result.npz")) as found:

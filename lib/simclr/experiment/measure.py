@@ -30,14 +30,10 @@ def measure(job, progress: Callable[[str], None]) -> None:
     if inputs["chosen"]:
         drawn = choose.typical(graph["components"], graph["cosines"], inputs["n_labels"], draw)
     else:
-        drawn = data.draw(
-            labels.numpy(), inputs["number"], draw, inputs["n_labels"], inputs["balanced"]
-        )
+        drawn = data.draw(labels.numpy(), inputs["number"], draw, inputs["n_labels"], inputs["balanced"])
     if graph:
         pool = draws.Pool(images.to(device), drawn, graph["cosines"], graph["indices"])
-    task = draws.Task(
-        draw, images[drawn].to(device), labels[drawn].to(device), encoder, dtype, pool
-    )
+    task = draws.Task(draw, images[drawn].to(device), labels[drawn].to(device), encoder, dtype, pool)
     rows = draws.sample_rows(inputs["test_images"], inputs["tested"], draw)
     tested = data.images(job.data, "test")[rows].to(device)
     truth = data.labels(job.data, "test")[rows]

@@ -19,10 +19,7 @@ ON_A_GPU = 12  # processes; more wait for each other
 
 
 def side_by_side(
-    jobs: Sequence[cache.Job],
-    record: Mapping[str, object],
-    device: str,
-    progress: Callable[[str], None],
+    jobs: Sequence[cache.Job], record: Mapping[str, object], device: str, progress: Callable[[str], None]
 ) -> None:
     """Do the jobs, as many at a time as there are workers; one waits for those that it reads.
 

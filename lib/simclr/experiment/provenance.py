@@ -50,9 +50,7 @@ def of_checkout() -> dict[str, str]:
     others = [*report.glob("assets/*"), *report.glob("*.mplstyle"), *files.NOTEBOOKS.glob("*.bib")]
     others += [*files.PARAMS.glob("*.csv"), *files.REPORTS.glob("ablations.csv")]
     return {
-        "notebooks": files.digest(
-            [_cells(b) for b in sorted(files.NOTEBOOKS.glob("[0-9]*.ipynb"))]
-        ),
+        "notebooks": files.digest([_cells(b) for b in sorted(files.NOTEBOOKS.glob("[0-9]*.ipynb"))]),
         "code": _code(),
         "files": files.digest(sorted([file.name, files.sha256(file)] for file in others)),
     }
@@ -133,10 +131,7 @@ def table(collected: dict) -> pd.DataFrame:
 def git() -> dict[str, str | bool | None]:
     """The revision, and whether all but reports/ is as committed; None outside a repository."""
     changes = _ask("status", "--porcelain", "--", ".", ":!reports")
-    return {
-        "revision": _ask("rev-parse", "HEAD"),
-        "clean": None if changes is None else not changes,
-    }
+    return {"revision": _ask("rev-parse", "HEAD"), "clean": None if changes is None else not changes}
 
 
 def last_change() -> tuple[str, int]:

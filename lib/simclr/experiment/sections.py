@@ -36,9 +36,7 @@ class Common(Section):
     data_dir: str
     balanced: bool
     draws: Annotated[list[Annotated[int, Field(ge=0, le=9999)]], Field(min_length=1), Increasing]
-    n_labels: Annotated[
-        list[Annotated[int, Field(ge=2, le=40_000)]], Field(min_length=1), Increasing
-    ]
+    n_labels: Annotated[list[Annotated[int, Field(ge=2, le=40_000)]], Field(min_length=1), Increasing]
     test_images: Annotated[int, Field(ge=100, le=10_000)]
     curve_test_images: Annotated[int, Field(ge=100, le=10_000)]
     probe_l2: Annotated[float, Field(gt=0, le=1000)]
@@ -126,9 +124,7 @@ class Schedule(Section):
     @model_validator(mode="after")
     def _warmup(self) -> Self:
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs} with epochs: {self.epochs}; use less"
-            )
+            raise ValueError(f"warmup_epochs: {self.warmup_epochs} with epochs: {self.epochs}; use less")
         return self
 
 

@@ -18,10 +18,7 @@ SMALL = 25  # images in a batch where labels are few
 
 
 def open_study(
-    stage: str,
-    profile: str = "auto",
-    variant: str = params.SOURCE,
-    changes: Mapping | None = None,
+    stage: str, profile: str = "auto", variant: str = params.SOURCE, changes: Mapping | None = None
 ) -> Study:
     """The study of a notebook; prints whether it will read or train, and about how long that takes.
 

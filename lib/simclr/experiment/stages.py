@@ -102,11 +102,7 @@ _STAGES = (
     Stage("probe", sections.Probe, ("pretrain",)),
     Stage("finetune", sections.Finetune, ("pretrain", "probe")),
     Stage("spread", sections.Spread, ("pretrain", "probe")),
-    Stage(
-        "selftrain",
-        sections.Selftrain,
-        ("baseline", "pretrain", "probe", "finetune", "spread"),
-    ),
+    Stage("selftrain", sections.Selftrain, ("baseline", "pretrain", "probe", "finetune", "spread")),
     Stage(
         "comparison",
         sections.Comparison,

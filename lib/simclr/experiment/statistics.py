@@ -180,10 +180,5 @@ def surest_mistakes(probabilities: np.ndarray, truth: np.ndarray, many: int) -> 
     wrong = np.flatnonzero(predicted != truth)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:many]
     return pd.DataFrame(
-        {
-            "image": wrong,
-            "true": truth[wrong],
-            "predicted": predicted[wrong],
-            "confidence": confidence[wrong],
-        }
+        {"image": wrong, "true": truth[wrong], "predicted": predicted[wrong], "confidence": confidence[wrong]}
     )

@@ -109,9 +109,7 @@ def described(collection: Collection) -> str:
     if about["coloured"]:
         lines.append(f"{about['coloured']:,} have colours; they are made grey")
     if about["resized"]:
-        lines.append(
-            f"{about['resized']:,} have other sizes; they are made {decode.SIDE} × {decode.SIDE}"
-        )
+        lines.append(f"{about['resized']:,} have other sizes; they are made {decode.SIDE} × {decode.SIDE}")
     if about["inverted"]:
         lines.append("most borders are bright: dark becomes bright (own.invert)")
     lines += [f"left out, {why}: {_few(left)}" for why, left in about["left_out"].items()]
@@ -129,9 +127,7 @@ def _listed(source: Path, least: int) -> list[str]:
         found = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
         names = sorted(path.relative_to(source).as_posix() for path in found if path.is_file())
         if len(names) < least:
-            raise UserError(
-                f"{source}: {len(names)} PNG or JPEG files; at least {least} are needed"
-            )
+            raise UserError(f"{source}: {len(names)} PNG or JPEG files; at least {least} are needed")
         return names
     if not source.exists():
         raise UserError(f"{source}: no such file or folder; own.images or IMAGES=... names it")

@@ -107,7 +107,5 @@ def _minutes(project: Project) -> float:
     """How long the encoder and its graph take: views over the speed of a step."""
     own, machine = project.params, project.study.machine
     speed = session.images_per_second(machine["device"], machine["precision"], batch=256)
-    views = (
-        2 * min(own.batch_size, len(project.sample) // 4) * (own.steps + 1.2 * own.nearest_steps)
-    )
+    views = 2 * min(own.batch_size, len(project.sample) // 4) * (own.steps + 1.2 * own.nearest_steps)
     return (views + (own.rounds + 2) * len(project.sample) * session.FORWARD) / speed / 60

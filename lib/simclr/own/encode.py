@@ -33,9 +33,7 @@ def encode(job, progress: Callable[[str], None]) -> None:
     start = load_encoder(job.reads["start"].file(ENCODER)) if "start" in job.reads else None
     checkpoint = job.folder / "checkpoint.pt"
     parts = (torch.from_numpy(images[rows]).to(device) for rows in (training, validating))
-    encoder, history = pretrained(
-        *parts, params, params.seed, dtype, checkpoint, progress, start=start
-    )
+    encoder, history = pretrained(*parts, params, params.seed, dtype, checkpoint, progress, start=start)
     history.to_csv(job.folder / "history.csv", index=False)
     save_network(job.folder / ENCODER, encoder)
     checkpoint.unlink(missing_ok=True)

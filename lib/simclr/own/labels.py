@@ -110,6 +110,4 @@ def read_table(file: Path) -> pd.DataFrame:
                 f"{files.shown(file)}, line {number}: {len(line)} fields, where the first line has "
                 f'{len(head[1])}; a name with a comma stands in quotes: "a, b"'
             )
-    return pd.DataFrame(
-        [line for _, line in found], [number for number, _ in found], head[1], dtype=object
-    )
+    return pd.DataFrame([line for _, line in found], [number for number, _ in found], head[1], dtype=object)

@@ -60,9 +60,7 @@ def learn(job, progress: Callable[[str], None]) -> None:
     np.savez(job.folder / PREDICTED, **two_likeliest(model, images, device, dtype))
 
 
-def spread(
-    system, labelled: np.ndarray, given: np.ndarray, classes: int
-) -> tuple[np.ndarray, np.ndarray]:
+def spread(system, labelled: np.ndarray, given: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels spread over the graph, as in `simclr.spread.spread`, for any number of classes.
 
     What spreads from several labels is the sum of what spreads from each. So each is solved for by itself,

@@ -63,10 +63,7 @@ class Project:
                 f"{files.shown(self.folder)}: belongs to {kept['source']}; give {self.source} another name, "
                 "or move that folder away"
             )
-        if (
-            self.source.is_file()
-            and kept.get("digest", self.collection.digest) != self.collection.digest
-        ):
+        if self.source.is_file() and kept.get("digest", self.collection.digest) != self.collection.digest:
             raise UserError(
                 f"{self.source}: not the array that {files.shown(self.labels_file)} was made for, whose rows "
                 f"its labels name; move {files.shown(self.folder)} away to begin anew"
@@ -93,9 +90,7 @@ class Project:
             f"{(~inside).sum()} labels are of images beyond the {len(self.sample):,} that the graph "
             "holds, and are not used; own.sample says how many it holds"
         )
-        return replace(
-            found, rows=found.rows[inside], given=found.given[inside], notes=[*found.notes, note]
-        )
+        return replace(found, rows=found.rows[inside], given=found.given[inside], notes=[*found.notes, note])
 
     @cached_property
     def sample(self) -> np.ndarray:
@@ -152,9 +147,7 @@ class Project:
     def choose(self, many: int, more: int) -> pd.DataFrame:
         """The table of labels.csv; chooses `many` images where there is none yet, or `more` beside them."""
         there = self.labels_file.exists()
-        table = (
-            labels.read_table(self.labels_file) if there else pd.DataFrame(columns=labels.COLUMNS)
-        )
+        table = labels.read_table(self.labels_file) if there else pd.DataFrame(columns=labels.COLUMNS)
         rows = labels.rows(table, self.collection.places, self.labels_file)
         with np.load(self.make(self.graph()).file(encode.GRAPH)) as found:
             graph = dict(found)

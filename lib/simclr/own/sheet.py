@@ -33,10 +33,7 @@ def write(project: Project) -> None:
     table = labels.read_table(project.labels_file)
     pictures = _pictures(project, table)
     per_page = _COLUMNS * _LINES
-    with (
-        files.write_atomically(project.folder / "label.pdf") as temporary,
-        PdfPages(temporary) as pdf,
-    ):
+    with files.write_atomically(project.folder / "label.pdf") as temporary, PdfPages(temporary) as pdf:
         for start in range(0, len(table), per_page):
             figure = Figure(figsize=(8.27, 11.69))  # A4
             figure.subplots_adjust(0.06, 0.05, 0.94, 0.95, hspace=0.55, wspace=0.3)

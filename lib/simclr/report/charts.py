@@ -47,9 +47,7 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
         if count >= FEWEST:
             c = "white" if i != j and scale["norm"](count) > 0.62 else style.INK
             look = {"color": c, "weight": "bold" if i == j else "normal", "size": style.SMALL}
-            shown = int(
-                100 * count / matrix[i].sum() if i == j else count + 0.5
-            )  # 99.9% is not all
+            shown = int(100 * count / matrix[i].sum() if i == j else count + 0.5)  # 99.9% is not all
             style.text(ax, j + 0.5, i + 0.5, f"{shown}", **look)
     ax.set(xlabel="Predicted class", ylabel="True class")
     ax.tick_params(length=0, rotation=0)

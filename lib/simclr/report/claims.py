@@ -213,10 +213,7 @@ class _Judge:
         before, after, control = (self.counts[name][:, i, j] for name in names)
         change = self._estimate(after - before)
         ends = _interval(change.low, change.high, "+.0f")
-        return (
-            change,
-            f"{before.mean():.0f} → {after.mean():.0f}{ends}; control {control.mean():.0f}",
-        )
+        return (change, f"{before.mean():.0f} → {after.mean():.0f}{ends}; control {control.mean():.0f}")
 
     def _recalls(self, method: str) -> np.ndarray:
         """(draws, 10)."""

@@ -72,10 +72,7 @@ def strengths(table: pd.DataFrame, method: str) -> Figure:
         table: view (rotation or crop_scale), value, mean, worst, best.
         method: that the accuracies are of, for the colour.
     """
-    labels = {
-        "rotation": "Rotation up to (degrees)",
-        "crop_scale": "Crops from (share of the area)",
-    }
+    labels = {"rotation": "Rotation up to (degrees)", "crop_scale": "Crops from (share of the area)"}
     fig, axes = style.panels(2.2, columns=len(labels), sharey=True)
     for ax, (view, label) in zip(axes, labels.items(), strict=True):
         rows, c = table[table["view"] == view], style.colour(method)

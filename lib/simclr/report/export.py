@@ -91,9 +91,7 @@ def write_pdf(report: Report, file: Path, timestamp: int) -> None:
     source = _pandoc(report, file.parent, "typst-citations", "--syntax-highlighting=none")
     same_everywhere = {"ignore_system_fonts": True, "timestamp": timestamp}
     try:
-        pdf = typst.compile(
-            source.encode(), root=file.parent, pdf_standards=["ua-1"], **same_everywhere
-        )
+        pdf = typst.compile(source.encode(), root=file.parent, pdf_standards=["ua-1"], **same_everywhere)
     except typst.TypstError as error:
         raise UserError(f"{file.name}: Typst: {error}") from None
     files.write(file, pdf)
@@ -145,9 +143,7 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
     """Run pandoc where the figures are put beside the report; any warning is an error."""
     _write_figures(report, folder)
     head = {"lang": "en", "bibliography": str(BIBLIOGRAPHY), "link-citations": True}
-    text = (
-        f"---\n{json.dumps(report.metadata | head, ensure_ascii=False)}\n---\n\n{report.markdown}"
-    )
+    text = f"---\n{json.dumps(report.metadata | head, ensure_ascii=False)}\n---\n\n{report.markdown}"
     template = ASSETS / ("report.html" if to == "html5" else "report.typst")
     command = [
         pypandoc.get_pandoc_path(),

@@ -43,9 +43,7 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
 
 def rows(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """Rows of images (N, H, W), the words of each before it, of which the first 24 letters are shown."""
-    found = [
-        (words if len(words) <= 24 else words[:23] + "…", images, 0) for words, images in named
-    ]
+    found = [(words if len(words) <= 24 else words[:23] + "…", images, 0) for words, images in named]
     longest = max(len(words) for words, _, _ in found)
     look = {"size": 7.5, "parse_math": False}
     return _rows(found, left=0.15 + 0.062 * longest, largest=0.4, **look)[0]
@@ -70,9 +68,7 @@ def two_columns(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
     return figure
 
 
-def neighbours(
-    images: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], words: str
-) -> Figure:
+def neighbours(images: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], words: str) -> Figure:
     """Images in a column, and beside them, by the measure of likeness, those that are most like them.
 
     Args:

@@ -67,8 +67,7 @@ def quantised(classifier: Classifier) -> bytes:
     """
     layers, head = classifier.encoder.layers, classifier.head
     joined = [
-        fuse_conv_bn_eval(getattr(layers, f"conv{k}"), getattr(layers, f"norm{k}"))
-        for k in range(1, 5)
+        fuse_conv_bn_eval(getattr(layers, f"conv{k}"), getattr(layers, f"norm{k}")) for k in range(1, 5)
     ]
     joined += [fuse_linear_bn_eval(layers.dense, layers.norm5), head]
     scales, integers = [], []

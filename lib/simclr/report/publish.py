@@ -98,9 +98,7 @@ def confusions(findings: Findings) -> pd.DataFrame:
         counts = findings.counts(method)  # (draws, 10, 10)
         sd = counts.std(0, ddof=1) if len(counts) > 1 else counts[0] * float("nan")
         mean = counts.mean(0)
-        rows += [
-            (method, i, j, mean[i, j], sd[i, j]) for i in range(len(mean)) for j in range(len(mean))
-        ]
+        rows += [(method, i, j, mean[i, j], sd[i, j]) for i in range(len(mean)) for j in range(len(mean))]
     return pd.DataFrame(rows, columns=["method", "true", "predicted", "count", "sd"])
 
 

@@ -66,9 +66,7 @@ def _fewer_colours(svg: str) -> str:
     return re.sub(r'(?<=data:image/png;base64,)[^"]+', smaller, svg)
 
 
-def table(
-    df: pd.DataFrame, label: str, caption: str, formats: Mapping[str, Format] | None = None
-) -> None:
+def table(df: pd.DataFrame, label: str, caption: str, formats: Mapping[str, Format] | None = None) -> None:
     """Show a table, in Jupyter and in the report. Cells are Markdown; numbers stand on the right.
 
     Args:
