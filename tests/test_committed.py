@@ -58,6 +58,8 @@ def test_the_readme_says_what_other_encoders_gave():
     found = ablations.numbers(pd.read_csv(ablations.RESULTS))
     for name in ("second_seed", "third_seed", "100_labels"):
         assert f"{found[f'ablation_{name}_selftrain']:.2%}" in README
+    own = files.read_json(files.REPORTS / "numbers.json")["selftrain_first_draws"]
+    assert f"where it has {own:.2%}" in README
     assert f"reach {found['ablation_without_pre_training_selftrain']:.1%}" in README
     few = "ablation_without_pre_training__ten_labels_selftrain", "ablation_10_labels_selftrain"
     assert "{:.0%} instead of {:.1%}".format(*(found[name] for name in few)) in README
