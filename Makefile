@@ -27,6 +27,9 @@ MORE = 0
 ## PYTHON=python3             the Python >= 3.11 that .venv is made with
 PYTHON = python3
 VARIANTS := $(basename $(notdir $(wildcard params/variants/*.yaml)))
+KNOWN := PROFILE VARIANT NPROC DATASET IMAGES LABELS MORE PYTHON SINCE UPGRADE
+$(foreach v,$(.VARIABLES),$(if $(and $(filter command,$(firstword $(origin $v))),$(filter-out $(KNOWN),$v)),\
+	$(error $v=$($v): no such setting; there are: $(KNOWN))))
 $(if $(and $(DATASET),$(filter command,$(origin VARIANT))),$(error VARIANT=$(VARIANT) and DATASET=$(DATASET): give one of them))
 R := runs/$(PROFILE)/$(VARIANT)
 # Only the full profile of the source's recipe goes to the committed folder.

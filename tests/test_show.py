@@ -119,9 +119,8 @@ def test_prose_that_does_not_fit_is_shown_with_a_note():
     text, note = said("{mean:.1%}, {gone:.1%}.", "lead > 0", "max(n, away) > 0")
     assert text.data["text/markdown"] == "94.5%, –."
     expected = (
-        "**Different in this build.** The text above rests on `gone`, which this build did not "
-        "measure; it presumes `lead > 0`, but here `lead` is −0.0123; it rests on `away`, which this "
-        "build did not measure."
+        "**Different in this build.** The text above presumes `lead > 0`, but here `lead` is −0.0123; "
+        "it rests on what this build did not measure (few draws give no interval): `gone`, `away`."
     )
     assert note.metadata["simclr"] == {"kind": "different", "note": expected}
     assert note.data["text/markdown"] == f"> {expected}"  # in Jupyter no fence of a div shows

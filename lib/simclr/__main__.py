@@ -136,7 +136,8 @@ def plan(study: Study) -> None:
     stages = [stage for stage in STAGES.values() if stage.methods or stage.encoder]
     for stage in stages:
         print(f"  {stage.name:<11} {session.forecast(study, stage.name, after=stage.reads)}")
-    print(f"  in all      {session.forecast(study, 'comparison')}", flush=True)
+    print(f"  in all      {session.forecast(study, 'comparison')}")
+    print("  Notebooks and export take some three minutes more.", flush=True)
 
 
 def describe_data(study: Study) -> None:

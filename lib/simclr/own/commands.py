@@ -10,7 +10,7 @@ from simclr.errors import UserError
 from simclr.experiment import execute, params, session
 from simclr.experiment.study import Study
 from simclr.own import collection, learn, sheet
-from simclr.own.findings import Findings
+from simclr.own.findings import ALIKE, Findings
 from simclr.own.project import Project
 from simclr.report import export, show
 
@@ -30,7 +30,8 @@ def choose(project: Project, many: int, more: int) -> None:
         print(f"{place} is there and stays: {len(table)} images, {done} labelled. MORE=50 adds 50")
     else:
         print(f"{place}: {len(table)} images, {done} labelled")
-    print("Label them by `make label`, or in any editor; label.pdf is for paper")
+    print(f"Label them by {project.command('label')}, or in any editor; label.pdf is for paper")
+    print(f"Then run {project.command('classify')}")
 
 
 def label(project: Project) -> None:
@@ -66,6 +67,11 @@ def classify(project: Project) -> None:
             end="",
         )
     print()
+    if numbers["agreement"] < ALIKE:
+        print(
+            f"warning: the network calls {numbers['agreement']:.0%} of the images as graph and probe do, "
+            "so it is worse than these; give it a larger PROFILE or more own.student_steps"
+        )
     report(project)
     made = f"predictions.csv, {learn.CLASSIFIER}, report.html, report.pdf"
     print(f"{files.shown(project.folder)}/: {made}")
@@ -78,7 +84,8 @@ def report(project: Project) -> None:
     name = show.escaped(project.source.name)
     title = f"{name}: a classifier from {len(project.labels.rows)} labels"
     day = f"{date.today():%-d %B %Y}"
-    whole = export.collect([book], title=title, subtitle="", date=day, note="", author="")
+    note = "" if study.profile == "full" else f"Trained with profile “{study.profile}”; full learns better."
+    whole = export.collect([book], title=title, subtitle="", date=day, note=note, author="")
     export.write_html(whole, project.folder / "report.html")
     export.write_pdf(whole, project.folder / "report.pdf", int(time.time()))
 

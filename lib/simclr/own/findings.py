@@ -12,6 +12,7 @@ from simclr.own import encode, learn, predict
 from simclr.own.project import Project
 
 SURE = 0.9  # share from which an opinion against a label is worth a look
+ALIKE = 0.8  # share of images that a network calls as its teachers do, below which it has not learned
 
 
 class Findings:
@@ -69,6 +70,7 @@ class Findings:
             "accuracy": right / many if many else np.nan,
             "low": low,
             "high": high,
+            "agreement": (self._top[self._graph["rows"], 0] == self._shares.argmax(1)).mean(),
             "unsure": int((self._probabilities[:, 0] < 0.5).sum()),
             "contradictions": len(self.contradictions),
             "islands": len(self.islands),

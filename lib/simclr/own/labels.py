@@ -51,7 +51,7 @@ def read(file: Path, places: Mapping[str, int]) -> Labels:
     for _, group in filled.groupby("row"):
         if group.label.nunique() > 1:
             both = " and ".join(f"{each.file} is {each.label}" for each in group.itertuples())
-            wrong.append(f"{file.name}: one image has two labels: {both}")
+            wrong.append(f"{files.shown(file)}: one image has two labels: {both}; keep one")
     filled = filled.drop_duplicates("row")
     counts = filled.label.value_counts()
     if not 2 <= len(counts) <= MOST_CLASSES and not wrong:
@@ -83,7 +83,9 @@ def rows(table: pd.DataFrame, places: Mapping[str, int], file: Path) -> np.ndarr
     ]
     if unknown:
         more = f" ({len(unknown)} such lines)" if len(unknown) > 3 else ""
-        raise UserError("\n".join(unknown[:3]) + f"{more}; remove the line or bring the image back")
+        raise UserError(
+            "\n".join(unknown[:3]) + f"{more}; remove the line, or bring back an image that can be read"
+        )
     return np.array([places[name] for name in table.file], int)
 
 

@@ -1,5 +1,6 @@
 """A collection, what is trained on it, and the folder in which its owner finds the results."""
 
+import shlex
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +43,8 @@ class Project:
         self.study, self.params = study, study.params["own"]
         if not self.params.images:
             raise UserError(
-                "own.images: which images? Say IMAGES=folder, or write it into params/variants/NAME.yaml"
+                "own.images: which images? Say IMAGES=folder (in a notebook: changes), or write it into "
+                "params/variants/NAME.yaml"
             )
         self.source = (files.ROOT / Path(self.params.images).expanduser()).resolve()
         self.folder = PLACE / (self.source.name or "images")
@@ -96,6 +98,10 @@ class Project:
     def sample(self) -> np.ndarray:
         """The images that encoder and graph see: their rows in the collection, sorted."""
         return encode.sample(self.collection.folder, self.params.sample)
+
+    def command(self, target: str) -> str:
+        """The make command that goes on with these images."""
+        return f"{self.study.command(target).rstrip('`')} IMAGES={shlex.quote(str(self.source))}`"
 
     def encoder(self) -> cache.Job:
         """The encoder, trained first with two views of one image, then with neighbours as positives."""

@@ -106,7 +106,13 @@ def _front(study: Study) -> dict[str, str]:
     """Title block: title, subtitle, date, a note on what this build is, and that it may be cited."""
     common, dataset = study.params["common"], study.dataset
     built = f"Built with profile “{study.profile}”, variant “{study.variant}”. "
-    built += "The grid of ablations is that of MNIST and of profile “full” in every build."
+    if study.profile != "full":
+        built += "It is a quick look and not for conclusions: fewer images, draws and epochs. "
+    built += (
+        "Numbers are this build's, but those of further trials (the grid), which are of MNIST and of profile "
+        "“full”. The text was written for the full build of MNIST; where a note says so, and perhaps "
+        "elsewhere, it does not fit."
+    )
     return {
         "title": f"How well can {dataset.things} be classified with {max(common.n_labels)} labels?",
         "subtitle": f"Contrastive pre-training (SimCLR) against supervised training on {dataset.name}",

@@ -128,7 +128,7 @@ class Prose(string.Formatter):
         Raises:
             UserError: a template or a premise that makes no sense.
         """
-        self._wrong, part = [], "a brace is {{"
+        self._wrong, self._missing, part = [], [], "a brace is {{"
         try:
             text = self.format(template)
             for premise in premises:
@@ -138,6 +138,12 @@ class Prose(string.Formatter):
             start = textwrap.shorten(template, 60, placeholder=" …")
             raise UserError(f"prose {start!r}: {error}; {part}") from None
         _publish({"text/markdown": text}, kind="prose")
+        if missing := list(dict.fromkeys(self._missing)):
+            names = ", ".join(f"`{name}`" for name in missing[:3])
+            names += f" and {len(missing) - 3} more" * (len(missing) > 3)
+            self._wrong.append(
+                f"rests on what this build did not measure (few draws give no interval): {names}"
+            )
         if self._wrong:
             wrong = "; it ".join(dict.fromkeys(self._wrong))
             note = f"**Different in this build.** The text above {wrong}."
@@ -148,7 +154,7 @@ class Prose(string.Formatter):
             raise ValueError("a number has a name")
         value = self._numbers.get(key)
         if _is_missing(value):
-            self._wrong.append(f"rests on `{key}`, which this build did not measure")
+            self._missing.append(key)
         return value
 
     def format_field(self, value: object, spec: str) -> str:
