@@ -103,7 +103,7 @@ def confusions(findings: Findings) -> pd.DataFrame:
 
 
 def _front(study: Study) -> dict[str, str]:
-    """Title block: title, subtitle, date, a note on what this build is, and that it may be cited."""
+    """Title block: title, subtitle, date, a note on what this build is; it may be cited, and is a paper."""
     common, dataset = study.params["common"], study.dataset
     built = f"Built with profile “{study.profile}”, variant “{study.variant}”. "
     if study.profile != "full":
@@ -120,6 +120,7 @@ def _front(study: Study) -> dict[str, str]:
         "note": "" if study.is_committed else built,
         "author": AUTHOR,
         "cite": "yes",
+        "paper": "yes",
     }
 
 

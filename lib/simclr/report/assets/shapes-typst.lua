@@ -15,8 +15,9 @@ end
 local function around(before, blocks) return pandoc.Blocks { raw(before) } .. blocks .. { raw ']' } end
 
 function shapes.header(header)
-  return call('section', { header.level, quoted(header.attributes.number) },
+  local section = call('section', { header.level, quoted(header.attributes.number) },
     typst(header.content), header.identifier)
+  return header.identifier == 'sec-further' and { raw '#show: one-column', section } or section
 end
 
 function shapes.figure(div)
@@ -64,6 +65,6 @@ function shapes.code() return {} end
 shapes.screen = shapes.code
 function shapes.different(div) return around('#different[', div.content) end
 function shapes.references(div) return around('#text(9.2pt)[', div.content) end
-function shapes.front(blocks) return around('#front[', blocks) .. { raw '#contents' } end
+function shapes.front(blocks) return around('#front[', blocks) .. { raw '#contents', raw '#show: two-columns' } end
 
 return shapes
