@@ -112,6 +112,10 @@ CASES = {
         ({"probe": np.zeros((10, 10))},),
     ],
     charts.embedding_maps: [POINTS, ({0: noise(2, 2), 20: noise(2, 2)}, np.array([0, 9]))],
+    charts.headline: [
+        (results().assign(n_labels=100), summary(), 0.99),
+        (results(1).assign(n_labels=10), summary(1, sizes=[10])),
+    ],
     charts.method_dots: [(results(), summary(10, [100])), (results(1), summary(1, [100]))],
     charts.ablations: [(ablated(), "probe"), (ablated()[:1], "probe")],
     charts.paired_differences: [(pairs(10),), (pairs(1),)],
@@ -165,7 +169,7 @@ def test_colours_are_distinct_where_they_stand_together():
         assert len({shades[key] for key in together}) == len(together)
 
 
-NAMING = curves.learning_curve, charts.method_dots
+NAMING = curves.learning_curve, charts.method_dots, charts.headline
 
 
 @pytest.mark.parametrize("function", NAMING)

@@ -69,6 +69,33 @@ def embedding_maps(maps: Mapping[int, np.ndarray], labels: np.ndarray) -> Figure
     return fig
 
 
+def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None = None) -> Figure:
+    """Mean accuracy over the number of labels, beside it `method_dots` at the largest, a colour a method.
+
+    Args:
+        results, summary: as for `method_dots`, but with every number of labels.
+        record: the highest published accuracy at the largest number, a dashed line.
+    """
+    most = summary.n_labels.max()
+    fig, (curves, dots) = style.panels(3.3, columns=2, width_ratios=(1, 0.85))
+    for method in style.in_order(summary.method):
+        of = summary[summary.method == method].sort_values("n_labels")
+        look = {"color": style.colour(method), "marker": "o", "markersize": 2.5}
+        curves.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), **look)
+    if record:
+        look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        look |= {"size": style.SMALL, "color": style.SOFT}
+        curves.axhline(1 - record, color=style.SOFT, linewidth=0.8, linestyle="--")
+        curves.annotate(f"published {record:.1%}", (0.02, 1 - record), (0, -3), va="top", **look)
+    style.whole_numbers(curves, "Labelled images")
+    curves.set_xticks(sorted(summary.n_labels.unique()))
+    curves.set_ylabel("Test accuracy")
+    style.log_errors(curves.yaxis)
+    _method_dots(dots, results[results.n_labels == most], summary[summary.n_labels == most])
+    dots.set_xlabel(f"Test accuracy with {most} labels")
+    return fig
+
+
 def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Every run a dot, a row a method, and the mean with its interval.
 
@@ -76,8 +103,14 @@ def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         results: method, accuracy, a row a run, all at one number of labels.
         summary: method, mean, low, high at that number; low and high NaN for a single run.
     """
+    fig, ax = style.panels(0.33 * results.method.nunique() + 0.65)
+    _method_dots(ax, results, summary)
+    return fig
+
+
+def _method_dots(ax: Axes, results: pd.DataFrame, summary: pd.DataFrame) -> None:
     methods, middles = style.in_order(results.method), summary.set_index("method")
-    fig, ax = _rows([style.name(method) for method in methods], np.arange(len(methods)), 0.33)
+    _name_rows(ax, [style.name(method) for method in methods], np.arange(len(methods)))
     for row, method in enumerate(methods):
         values, middle = results.accuracy[results.method == method], middles.loc[method]
         _dots(ax, row, values, middle["mean"], style.colour(method), f"{middle['mean']:.1%}")
@@ -85,7 +118,6 @@ def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         ax.get_yticklabels()[row].set_color(style.colour(method))
     ax.set_xlabel("Test accuracy")
     style.percent(ax.xaxis)
-    return fig
 
 
 def ablations(table: pd.DataFrame, method: str) -> Figure:
@@ -134,12 +166,16 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
 def _rows(names: Sequence[str], places: np.ndarray, pitch: float) -> tuple[Figure, Axes]:
     """A figure with a named row at each place, the first on top, `pitch` inches apart."""
     fig, ax = style.panels(pitch * (places[-1] + 1) + 0.65)
+    _name_rows(ax, names, places)
+    return fig, ax
+
+
+def _name_rows(ax: Axes, names: Sequence[str], places: np.ndarray) -> None:
     ax.set_yticks(places, names)
     ax.set_ylim(places[-1] + 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
-    return fig, ax
 
 
 def _dots(ax: Axes, row: float, values: Sequence[float], mean: float, c: str, text: str) -> None:
