@@ -77,7 +77,7 @@ def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None 
         record: the highest published accuracy at the largest number, a dashed line.
     """
     most = summary.n_labels.max()
-    fig, (curves, dots) = style.panels(3.3, columns=2, width_ratios=(1, 0.85))
+    fig, (curves, dots) = style.panels(3.1, columns=2, width_ratios=(1, 0.85))
     for method in style.in_order(summary.method):
         of = summary[summary.method == method].sort_values("n_labels")
         look = {"color": style.colour(method), "marker": "o", "markersize": 2.5}
