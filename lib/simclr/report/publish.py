@@ -13,6 +13,8 @@ from simclr.report import claims, export, playground
 from simclr.report.show import NARROW
 
 AUTHOR = "The simclr-100-labels authors"
+AFTER = "after a report by S. Metin, M. Tremblay and F. Bertrand"
+KEYWORDS = "few labels, contrastive learning, SimCLR, label spreading, self-training, reproduction"
 
 
 def folder(study: Study) -> Path:
@@ -119,6 +121,8 @@ def _front(study: Study) -> dict[str, str]:
         "date": provenance.last_change()[0],
         "note": "" if study.is_committed else built,
         "author": AUTHOR,
+        "after": AFTER,
+        "keywords": KEYWORDS,
         "cite": "yes",
         "paper": "yes",
     }
