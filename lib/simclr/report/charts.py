@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from simclr.report import style
+from simclr.report import curves, style
 
 # Classes, not methods: ten colours made to be told apart, by the colour-blind too (Petroff 2021).
 DIGITS = matplotlib.color_sequences["petroff10"]
@@ -77,20 +77,13 @@ def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None 
         record: the highest published accuracy at the largest number, a dashed line.
     """
     most = summary.n_labels.max()
-    fig, (curves, dots) = style.panels(3.1, columns=2, width_ratios=(1, 0.85))
-    for method in style.in_order(summary.method):
-        of = summary[summary.method == method].sort_values("n_labels")
-        look = {"color": style.colour(method), "marker": "o", "markersize": 2.5}
-        curves.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), **look)
+    fig, (means, dots) = style.panels(3.1, columns=2, width_ratios=(1, 0.85))
+    curves.accuracies(means, summary)
     if record:
-        look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "top"}
         look |= {"size": style.SMALL, "color": style.SOFT}
-        curves.axhline(1 - record, color=style.SOFT, linewidth=0.8, linestyle="--")
-        curves.annotate(f"published {record:.1%}", (0.02, 1 - record), (0, -3), va="top", **look)
-    style.whole_numbers(curves, "Labelled images")
-    curves.set_xticks(sorted(summary.n_labels.unique()))
-    curves.set_ylabel("Test accuracy")
-    style.log_errors(curves.yaxis)
+        means.axhline(1 - record, color=style.SOFT, linewidth=0.8, linestyle="--")
+        means.annotate(f"published {record:.1%}", (0.02, 1 - record), (0, -3), **look)
     _method_dots(dots, results[results.n_labels == most], summary[summary.n_labels == most])
     dots.set_xlabel(f"Test accuracy with {most} labels")
     return fig

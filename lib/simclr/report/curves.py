@@ -26,23 +26,29 @@ def learning_curve(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
     rows = 2 if summary.sd.notna().any() else 1
     fig, axes = style.panels(2.0 + 0.7 * rows, rows, height_ratios=(2.8, 1)[:rows])
     ax, *below = np.atleast_1d(axes)
-    for method in style.in_order(summary.method):
-        of = summary[summary.method == method]
-        label = f"{style.name(method)}  {of['mean'].iloc[-1]:.1%}"
-        look = {"color": style.colour(method)} | DOTTED
-        ax.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), label=label, **look)
-        for spread in below:
-            spread.plot(of.n_labels, 100 * of.sd, **look)
-    _label_counts(axes, summary.n_labels)
+    accuracies(ax, summary)
     for spread in below:
+        for method in style.in_order(summary.method):
+            of = summary[summary.method == method]
+            spread.plot(of.n_labels, 100 * of.sd, color=style.colour(method), **DOTTED)
+        _label_counts(spread, summary.n_labels)
         ax.set_xlabel("")
         spread.set(ylabel="σ of draws\n(points)", yscale="log")
         spread.yaxis.set_major_formatter("{x:g}")
         spread.yaxis.set_minor_locator(NullLocator())
-    ax.set_ylabel("Test accuracy")
-    style.log_errors(ax.yaxis)
     style.end_labels(ax)
     return fig
+
+
+def accuracies(ax: Axes, summary: pd.DataFrame) -> None:
+    """Draw mean accuracies over the number of labels, a line a method, on the scale of `style.log_errors`."""
+    for method in style.in_order(summary.method):
+        of = summary[summary.method == method].sort_values("n_labels")
+        look = {"color": style.colour(method), "label": f"{style.name(method)}  {of['mean'].iloc[-1]:.1%}"}
+        ax.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), **look, **DOTTED)
+    _label_counts(ax, summary.n_labels)
+    ax.set_ylabel("Test accuracy")
+    style.log_errors(ax.yaxis)
 
 
 def gains(differences: pd.DataFrame) -> Figure:
