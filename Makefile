@@ -69,6 +69,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(PY) -m pip install --quiet --require-hashes --no-deps -r .venv/uv.txt
 	$(PY) -m uv pip install --python $(PY) --require-hashes -r requirements.lock
 	$(PY) -m uv pip install --python $(PY) --no-deps --no-build-isolation -e .
+	$(PY) -m uv pip check --quiet --python $(PY)
 	@printf '%s\n' "$(CURDIR)" > $@.new && mv $@.new $@
 setup: $(INSTALLED) ## make .venv from requirements.lock and install lib/simclr in place
 

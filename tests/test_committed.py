@@ -2,31 +2,29 @@
 
 import re
 
+import nbformat
 import pandas as pd
 import pytest
 import torch
 
 from simclr import augment, data, fetch, files
-from simclr.experiment import ablations, provenance
-from simclr.experiment.stages import METHODS
+from simclr.experiment import ablations, execute, provenance
+from simclr.experiment.stages import METHODS, STAGES
 from simclr.experiment.study import Study
 
 README = (files.ROOT / "README.md").read_text()
 
 
 def test_the_committed_report_is_of_this_checkouts_code_and_parameters():
-    """By the keys of all that was trained, computed for the machine that built it."""
-    record = files.read_json(files.REPORTS / "provenance.json")
-    study = Study()
+    """By what its notebooks were executed and exported with, computed for the machine that built it."""
+    record, study = files.read_json(files.REPORTS / "provenance.json"), Study()
     study.environment = record["environment"]
-    for stage, made in record["stages"].items():
-        keys = [job.key for job in study.jobs(stage)]
-        assert made["keys"] == keys, f"reports/ holds another {stage}: run `make report`"
-
-
-def test_the_committed_report_is_of_this_checkouts_text_pictures_and_page():
-    record = files.read_json(files.REPORTS / "provenance.json")
-    assert record["made_of"] == provenance.of_checkout(), "run `make report`"
+    for stage in STAGES:
+        source = execute.notebook(stage)
+        book = nbformat.read(files.REPORTS / "notebooks" / source.name, as_version=4)
+        made_of = provenance.made_of(study, stage, source)
+        assert book.metadata["simclr"]["made_of"] == made_of, f"{stage}: run `make report`"
+    assert record["exported_with"] == provenance.exported_with(), "run `make report`"
 
 
 def test_no_sentence_of_the_committed_report_is_contradicted_by_its_numbers():

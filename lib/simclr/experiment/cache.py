@@ -25,6 +25,7 @@ LIBRARY = Path(__file__).resolve().parents[2]  # the folder of the package `simc
 # Digest of code -> that of earlier code which gave the same results, bit by bit; see `make unchanged`.
 UNCHANGED = Path(__file__).with_name("unchanged.json")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # errors of a disk that is full
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docstring
 ABOUT = "artefact.json"  # written last: a folder without it is unfinished
 
 
@@ -170,7 +171,7 @@ def code_digest(*modules: str) -> str:
         if name not in found:
             tree = ast.parse(_path(name).read_text())
             found[name] = json.dumps(_meaning(tree))
-            waiting += _imports(tree)
+            waiting += imports(tree)
     return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()[:16]
 
 
@@ -179,7 +180,7 @@ def _path(module: str) -> Path:
     return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
 
 
-def _imports(tree: ast.Module) -> list[str]:
+def imports(tree: ast.Module) -> list[str]:
     """The modules of `simclr` that a module imports, wherever in it."""
     names = []
     for node in ast.walk(tree):
@@ -203,15 +204,8 @@ def _meaning(node: object) -> object:
         return repr(node)
     parts = []
     for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(value, list) and _is_docstring(value[:1]):
+        if name == "body" and isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             value = value[1:]
         if value or (isinstance(node, ast.Constant) and name == "value"):
             parts.append([name, _meaning(value)])
     return [type(node).__name__, parts]
-
-
-def _is_docstring(statements: list[ast.stmt]) -> bool:
-    return any(
-        isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)
-        for s in statements
-    )

@@ -72,8 +72,10 @@ class Findings:
     def runs(self) -> list[Run]:
         return self.study.measured(self.stage)
 
-    def _with_all_labels(self) -> list[Run]:
-        return [run for run in self.runs if run.n_labels == max(self.study.params["common"].n_labels)]
+    def _of(self, method: str) -> list[Run]:
+        """The runs of a method with all labels."""
+        most = max(self.study.params["common"].n_labels)
+        return [run for run in self.runs if run.method.key == method and run.n_labels == most]
 
     def _result(self, run: Run) -> dict[str, np.ndarray]:
         with np.load(_done(self.study, run.job).file("result.npz")) as found:
@@ -82,18 +84,20 @@ class Findings:
     @cached_property
     def pretraining(self) -> pd.DataFrame:
         """The histories of pre-training, a row a seed and epoch; see `pretrain.pretrained`."""
-        seeds = self.study.seeds("pretrained")
-        jobs = {seed: self.study.encoder("pretrained", seed) for seed in seeds}
-        tables = [
-            pd.read_csv(_done(self.study, job).file("history.csv")).assign(seed=seed)
-            for seed, job in jobs.items()
-        ]
+        tables = [self._history("pretrained", seed) for seed in self.study.seeds("pretrained")]
         return pd.concat(tables, ignore_index=True)
 
+    def _history(self, encoder: str, seed: int) -> pd.DataFrame:
+        job = _done(self.study, self.study.encoder(encoder, seed))
+        return pd.read_csv(job.file("history.csv")).assign(seed=seed)
+
     def minutes(self, encoder: str) -> float:
-        """How long the first seed of an encoder took to train, without what it starts from."""
-        job = _done(self.study, self.study.encoder(encoder, self.study.seeds(encoder)[0]))
-        return pd.read_csv(job.file("history.csv")).seconds.sum() / 60
+        """How long the first seed of an encoder took to train, without what it starts from.
+
+        The median epoch's time times the epochs, so that an interruption does not count.
+        """
+        epochs = self._history(encoder, self.study.seeds(encoder)[0])
+        return epochs.seconds.median() * epochs.epoch.max() / 60
 
     @cached_property
     def map(self) -> dict[str, np.ndarray]:
@@ -117,8 +121,7 @@ class Findings:
 
     def predicted(self, method: str) -> np.ndarray:
         """Classes of all test images with all labels, (runs, n_test)."""
-        runs = [run for run in self._with_all_labels() if run.method.key == method]
-        return np.stack([self._result(run)["predicted"] for run in runs])
+        return np.stack([self._result(run)["predicted"] for run in self._of(method)])
 
     def chosen(self, n_labels: int) -> np.ndarray:
         """The images of the pool that the encoder chose first to be labelled, (n_labels,)."""
@@ -133,12 +136,11 @@ class Findings:
             `taken_for`, mean over seeds), labelled (indices in the pool).
         """
         labels, rows = data.labels(self.study.data, "pool").numpy(), []
-        for run in self._with_all_labels():
-            if run.method.key == "spread":
-                found = self._result(run)
-                given, called = found["labelled"], found["predicted"][self.truth == true]
-                mine = tuple(given[labels[given] == true])
-                rows.append((run.draw, (called == taken_for).sum(), mine))
+        for run in self._of("spread"):
+            found = self._result(run)
+            given, called = found["labelled"], found["predicted"][self.truth == true]
+            mine = tuple(given[labels[given] == true])
+            rows.append((run.draw, (called == taken_for).sum(), mine))
         table = pd.DataFrame(rows, columns=["draw", "errors", "labelled"])
         table = table.groupby("draw").agg({"errors": "mean", "labelled": "first"})
         return table.sort_values("errors").reset_index()
@@ -149,13 +151,12 @@ class Findings:
 
     def probabilities(self, method: str) -> np.ndarray:
         """What a method's first classifier says of all test images with all labels, (n_test, 10)."""
-        first = next(run for run in self._with_all_labels() if run.method.key == method)
-        return self._result(first)["probabilities"].astype(float)
+        return self._result(self._of(method)[0])["probabilities"].astype(float)
 
     def counts(self, method: str) -> np.ndarray:
         """Confusions of each draw among 10,000 test images, (draws, 10, 10), means over seeds."""
         found = statistics.confusions(self.predicted(method), self.truth)
-        draws = {run.draw for run in self._with_all_labels() if run.method.key == method}
+        draws = {run.draw for run in self._of(method)}
         return found.reshape(-1, len(draws), 10, 10).mean(0)
 
     @cached_property

@@ -1,5 +1,6 @@
 """Where a number comes from: keys, code, data, versions, machine, seconds."""
 
+import ast
 import platform
 import subprocess
 from datetime import date
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from simclr import fetch, files
-from simclr.experiment.cache import LIBRARY, code_digest
+from simclr.experiment.cache import LIBRARY, code_digest, imports
 from simclr.experiment.stages import STAGES
 
 if TYPE_CHECKING:
@@ -34,39 +35,28 @@ def here(device: str) -> dict:
 
 def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     """What stands for all that an executed notebook shows: what it was executed with."""
+    import nbformat  # only here: a machine that only trains may lack it
+
+    cells = nbformat.read(source, as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    parameters = {name: values.model_dump(mode="json") for name, values in study.params.items()}
     return {
-        "notebook": _cells(source),
-        "code": _code(),
-        "parameters": files.digest(
-            {name: values.model_dump(mode="json") for name, values in study.params.items()}
-        ),
+        "notebook": files.digest([[cell.cell_type, cell.source] for cell in cells]),
+        "code": code_digest(*imports(ast.parse(code))),
+        "parameters": files.digest(parameters),
         "results": files.digest([job.key for job in study.jobs(stage)]),
     }
 
 
-def of_checkout() -> dict[str, str]:
-    """What stands for all of this checkout that shapes what a report shows, results aside."""
+def exported_with() -> dict[str, str]:
+    """What stands for all that turns executed notebooks into a report."""
     report = LIBRARY / "simclr" / "report"
     others = [*report.glob("assets/*"), *report.glob("*.mplstyle"), *files.NOTEBOOKS.glob("*.bib")]
     others += [*files.PARAMS.glob("*.csv"), *files.REPORTS.glob("ablations.csv")]
     return {
-        "notebooks": files.digest([_cells(b) for b in sorted(files.NOTEBOOKS.glob("[0-9]*.ipynb"))]),
-        "code": _code(),
+        "code": code_digest("simclr.report.publish"),
         "files": files.digest(sorted([file.name, files.sha256(file)] for file in others)),
     }
-
-
-def _cells(notebook: Path) -> str:
-    import nbformat  # only here: a machine that only trains may lack it
-
-    cells = nbformat.read(notebook, as_version=4).cells
-    return files.digest([[cell.cell_type, cell.source] for cell in cells])
-
-
-def _code() -> str:
-    library = (LIBRARY / "simclr").rglob("*.py")
-    modules = [str(f.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for f in library]
-    return code_digest(*sorted(m.removesuffix(".__init__") for m in modules))
 
 
 def collect(study: "Study") -> dict:
@@ -89,7 +79,7 @@ def collect(study: "Study") -> dict:
         }
     return {
         "report": git(),
-        "made_of": of_checkout(),
+        "exported_with": exported_with(),
         "profile": study.profile,
         "variant": study.variant,
         "environment": study.environment,
@@ -117,7 +107,6 @@ def table(collected: dict) -> pd.DataFrame:
             {
                 "stage": stage,
                 "device": made["device_name"],
-                "threads": made["threads"],
                 "precision": environment["precision"],
                 "code": files.digest(made["code"])[:10],
                 "results": files.digest(made["keys"])[:10],

@@ -36,7 +36,7 @@ def verify(study: Study) -> int:
 
     report = publish.folder(study)
     _read(report, "claims")  # before hours of training
-    rebuilt = Study(study.profile, study.variant, runs=FOLDER / study.profile)
+    rebuilt = Study(study.profile, study.variant, runs=FOLDER / study.name)
     if (rebuilt.folder / "provenance.json").exists():  # written at the end of the last one
         shutil.rmtree(rebuilt.runs)
     for stage in STAGES:
@@ -50,16 +50,11 @@ def _interval(rows: pd.DataFrame) -> pd.Series:
     return ((rows.high - rows.low) / 2).fillna(10 * LEAST).clip(lower=LEAST)
 
 
-def _deviation(rows: pd.DataFrame) -> pd.Series:
-    """The standard deviation between draws, three images at least."""
-    return rows.sd.fillna(100).clip(lower=3)
-
-
 # table -> the columns that name a row, what is compared, and by how much it may differ
 TABLES = {
     "accuracy": (["method", "n_labels"], "mean", _interval),
     "differences": (["a", "b", "n_labels"], "difference", _interval),
-    "confusions": (["method", "true", "predicted"], "count", _deviation),
+    "confusions": (["method", "true", "predicted"], "count", lambda rows: rows.sd.fillna(100).clip(lower=3)),
     "pretraining": (["seed", "epoch"], "validation_loss", lambda rows: 0.02),  # nats
     "claims": (["claim"], "verdict", None),
 }

@@ -186,10 +186,8 @@ def _from_files(source: Path, listed: list[str]) -> tuple[np.ndarray, list[str],
 
 def _from_array(source: Path) -> tuple[np.ndarray, list[str], dict]:
     found = decode.array(source)
-    small, resized = (
-        np.empty((len(found), decode.SIDE, decode.SIDE), np.uint8),
-        found.shape[1:3] != (decode.SIDE, decode.SIDE),
-    )
+    small = np.empty((len(found), decode.SIDE, decode.SIDE), np.uint8)
+    resized = found.shape[1:3] != small.shape[1:]
     for row, pixels in enumerate(found):
         if resized or found.ndim == 4:
             small[row] = decode.grey_image(Image.fromarray(decode.as_bytes(pixels)))[0]

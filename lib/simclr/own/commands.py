@@ -59,14 +59,12 @@ def classify(project: Project) -> None:
     files.write(project.folder / "predictions.csv", findings.predictions.to_csv(index=False))
     files.write(project.folder / learn.CLASSIFIER, job.file(learn.CLASSIFIER).read_bytes())
     numbers = findings.numbers
-    print(f"{numbers['labels']} labels of {numbers['classes']} classes", end="")
+    said = "{labels} labels of {classes} classes"
     if numbers["tested"]:
-        print(
-            f"; left out one by one, {numbers['right']} of {numbers['tested']} were found again: between "
-            f"{numbers['low']:.0%} and {numbers['high']:.0%}",
-            end="",
+        said += (
+            "; left out one by one, {right} of {tested} were found again: between {low:.0%} and {high:.0%}"
         )
-    print()
+    print(said.format(**numbers))
     if numbers["agreement"] < ALIKE:
         print(
             f"warning: the network calls {numbers['agreement']:.0%} of the images as graph and probe do, "

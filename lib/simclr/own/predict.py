@@ -42,13 +42,11 @@ def named(
     of: collection.Collection, classes: list[str], likeliest: np.ndarray, probabilities: np.ndarray
 ) -> pd.DataFrame:
     """The two likeliest classes (N, 2) of all images, and of their twins, by name."""
-    rows, words = list(of.places.values()), np.array(classes, object)
-    columns = {"file": list(of.places)}
-    for i, name in enumerate(["predicted", "second"]):
-        columns[name] = words[likeliest[rows, i]]
-        end = "probability" if i == 0 else "second_probability"
-        columns[end] = probabilities[rows, i].astype(float).round(4)
-    return pd.DataFrame(columns)
+    table, rows = pd.DataFrame({"file": list(of.places)}), list(of.places.values())
+    for i, names in enumerate([("predicted", "probability"), ("second", "second_probability")]):
+        table[names[0]] = np.array(classes, object)[likeliest[rows, i]]
+        table[names[1]] = probabilities[rows, i].astype(float).round(4)
+    return table
 
 
 def _about(file: Path | str) -> dict[str, str]:

@@ -92,16 +92,15 @@ def strengths(table: pd.DataFrame, method: str) -> Figure:
     return fig
 
 
-def _label_counts(axes: Axes | np.ndarray, n_labels: pd.Series) -> None:
-    """Mark the sizes of the label sets on the x axes."""
-    for ax in np.atleast_1d(axes):
-        style.whole_numbers(ax, "Labelled images")
-        if n_labels.max() > 100 * n_labels.min():
-            ax.set(xscale="log", xlim=(0.8 * n_labels.min(), 1.25 * n_labels.max()))
-            ax.xaxis.set_minor_locator(NullLocator())
-        if n_labels.nunique() <= 12:  # else Matplotlib's own choice
-            counts = sorted(n_labels.unique())
-            ax.set_xticks(counts, [f"{count:,}" for count in counts])
+def _label_counts(ax: Axes, n_labels: pd.Series) -> None:
+    """Mark the sizes of the label sets on the x axis."""
+    style.whole_numbers(ax, "Labelled images")
+    if n_labels.max() > 100 * n_labels.min():
+        ax.set(xscale="log", xlim=(0.8 * n_labels.min(), 1.25 * n_labels.max()))
+        ax.xaxis.set_minor_locator(NullLocator())
+    if n_labels.nunique() <= 12:  # else Matplotlib's own choice
+        counts = sorted(n_labels.unique())
+        ax.set_xticks(counts, [f"{count:,}" for count in counts])
 
 
 def pretraining(history: pd.DataFrame) -> Figure:

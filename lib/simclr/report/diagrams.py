@@ -31,7 +31,9 @@ def simclr_diagram(image: np.ndarray, view_i: np.ndarray, view_j: np.ndarray) ->
 
     The image and its two views are (H, W), uint8 or floats in [0, 1].
     """
-    figure, ax = _page()
+    figure = Figure(figsize=(WIDTH, 2.75))
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, 2.75), autoscale_on=False)
+    ax.set_axis_off()
     middle, up, down = 1.38, 2.01, 0.75
     _digit(ax, image, 0.4, middle, 0.64)
     text(ax, 0.4, middle - 0.4, "image $x$", va="top")
@@ -109,11 +111,3 @@ def _arrow(ax: Axes, start, end, color=INK, width=0.8, scale=7.0, bend=0.0) -> N
     look = {"arrowstyle": "-|>", "color": color, "linewidth": width, "mutation_scale": scale}
     look |= {"shrinkA": 0, "shrinkB": 0, "connectionstyle": f"arc3,rad={bend}"}
     ax.annotate("", xy=end, xytext=start, arrowprops=look)
-
-
-def _page() -> tuple[Figure, Axes]:
-    """An empty page, whose limits stay where they are whatever is drawn."""
-    figure = Figure(figsize=(WIDTH, 2.75))
-    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, 2.75), autoscale_on=False)
-    ax.set_axis_off()
-    return figure, ax

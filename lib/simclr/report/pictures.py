@@ -41,31 +41,12 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
     return figure
 
 
-def rows(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
+def rows(named: Sequence[tuple[str, np.ndarray]], largest: float = 0.4) -> Figure:
     """Rows of images (N, H, W), the words of each before it, of which the first 24 letters are shown."""
     found = [(words if len(words) <= 24 else words[:23] + "…", images, 0) for words, images in named]
     longest = max(len(words) for words, _, _ in found)
     look = {"size": 7.5, "parse_math": False}
-    return _rows(found, left=0.15 + 0.062 * longest, largest=0.4, **look)[0]
-
-
-def two_columns(named: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Rows of images as in `rows`, the second half beside the first; words stand behind each row."""
-    half, width, height = -(-len(named) // 2), *named[0][1].shape[1:]
-    most = max(len(images) for _, images in named)
-    offset = (most + 4) * (width + GAP)  # room for words behind the first half
-    places = [(i // half * offset, i % half * (height + GAP)) for i in range(len(named))]
-    tiles = [
-        (image, x + c * (width + GAP), y)
-        for (x, y), (_, images) in zip(places, named, strict=True)
-        for c, image in enumerate(images)
-    ]
-    longest = max(len(words) for words, _ in named)
-    figure, ax = _canvas(tiles, right=0.15 + 0.075 * longest, largest=0.4)
-    for (x, y), (words, images) in zip(places, named, strict=True):
-        end = x + len(images) * (width + GAP) + 3
-        text(ax, end, y + height / 2, words, "left", size=7.5, weight="bold")
-    return figure
+    return _rows(found, left=0.15 + 0.062 * longest, largest=largest, **look)[0]
 
 
 def neighbours(images: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], words: str) -> Figure:

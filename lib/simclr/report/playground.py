@@ -7,7 +7,6 @@ import zlib
 import numpy as np
 import torch
 from matplotlib.colors import to_hex
-from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from simclr import data
@@ -76,11 +75,7 @@ def quantised(classifier: Classifier) -> bytes:
         step = weight.square().mean(1).sqrt().clamp(min=1e-12) * STEP
         integers.append((weight / step[:, None]).round().clamp(-127, 127).to(torch.int8))
         scales += [layer.bias.detach(), step]
-    return b"".join(_bytes(part) for part in scales + integers)
-
-
-def _bytes(values: Tensor) -> bytes:
-    return values.contiguous().numpy().tobytes()
+    return b"".join(part.contiguous().numpy().tobytes() for part in scales + integers)
 
 
 def packed(content: bytes) -> str:

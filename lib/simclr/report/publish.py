@@ -39,8 +39,9 @@ def report(study: Study, kind: str) -> Path:
         is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
         export.write_html(report, file, playground.content(findings) if is_drawn else "")
         write_notebooks(books, folder(study) / "notebooks")
-        best = study.folder / f"{findings.numbers['best']}.safetensors"
-        write_classifier(best, folder(study) / "classifier.safetensors")
+        best = weights.load_classifier(study.folder / f"{findings.numbers['best']}.safetensors")
+        with files.write_atomically(folder(study) / "classifier.safetensors") as temporary:
+            weights.save_network(temporary, best.half())  # so that the file is half as large
     else:
         export.write_pdf(report, file, provenance.last_change()[1])
     return file
@@ -69,13 +70,6 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
             about = {"method": run.method.name, "draw": run.draw, "pretrain_seed": run.seed}
             what = {"input": "(N, 1, 28, 28) floats, ink is 1", "output": "logits (N, 10)"}
             files.write_json(kept.with_suffix(".json"), {**about, **what, "inputs": run.job.inputs})
-
-
-def write_classifier(source: Path, target: Path) -> None:
-    """Copy a classifier in half precision, so that the file is half as large."""
-    network = weights.load_classifier(source)
-    with files.write_atomically(target) as temporary:
-        weights.save_network(temporary, network.half())
 
 
 def write_notebooks(books: list[Path], target: Path) -> None:

@@ -45,7 +45,7 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
         narrow(fig)
         content[NARROW] = _fewer_colours(_svg(fig))
     plt.close(fig)  # else Jupyter shows it a second time
-    _publish_labelled(content, "fig-", label, caption, kind="figure", size=size, photo=photo)
+    _publish_labelled(content, label, caption, kind="figure", size=size, photo=photo)
 
 
 def _svg(fig: Figure) -> str:
@@ -75,11 +75,8 @@ def table(df: pd.DataFrame, label: str, caption: str, formats: Mapping[str, Form
         formats: column -> format spec (".1%") or a function of the value.
     """
     df = df.reset_index(level=[name for name in df.index.names if name is not None])
-    for name in formats or {}:
-        if name not in df:
-            raise UserError(f"table {label}: no column {name!r}; columns: {list(df.columns)}")
     content = {"text/markdown": _pipe_table(df, formats or {})}
-    _publish_labelled(content, "tbl-", label, caption, kind="table")
+    _publish_labelled(content, label, caption, kind="table")
 
 
 def parameters(df: pd.DataFrame) -> None:
@@ -178,9 +175,7 @@ def _publish(content: dict[str, str], **metadata: object) -> None:
     display(plain | content, metadata={"simclr": metadata}, raw=True)
 
 
-def _publish_labelled(content: dict, prefix: str, label: str, caption: str, **metadata) -> None:
-    if not re.fullmatch(prefix + "[a-z0-9]+(-[a-z0-9]+)*", label):
-        raise UserError(f"label {label!r}: must be {prefix!r} and then a-z, 0-9 and hyphens")
+def _publish_labelled(content: dict, label: str, caption: str, **metadata) -> None:
     plain = {"text/plain": f"[{label}] {caption}"}
     _publish(content | plain, label=label, caption=caption, **metadata)
     # Jupyter shows no caption of its own; the report, which does, skips this one.
