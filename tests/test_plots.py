@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import same_color
+from matplotlib.colors import same_color, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -165,6 +165,13 @@ def test_colours_are_distinct_where_they_stand_together():
         assert len({shades[key] for key in together}) == len(together)
 
 
+def test_colours_of_classes_stand_out_from_white():
+    channels = np.array([to_rgb(colour) for colour in charts.DIGITS])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    assert (1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)).min() >= 3  # WCAG 2.1, graphical objects
+    assert len(set(charts.DIGITS)) == 10
+
+
 NAMING = curves.learning_curve, charts.method_dots, charts.headline
 
 
@@ -298,9 +305,9 @@ def test_method_dots_shows_every_run_the_mean_and_its_interval():
     ax = figure.axes[0]
     for row, (method, of) in enumerate(middle.set_index("method").iterrows()):
         dots, mean = ax.collections[2 * row : 2 * row + 2]
-        np.testing.assert_allclose(dots.get_offsets()[:, 0], data.accuracy[data.method == method])
-        assert mean.get_offsets()[0, 0] == of["mean"]
-        assert list(ax.lines[row].get_xdata()) == [of.low, of.high]
+        np.testing.assert_allclose(1 - dots.get_offsets()[:, 0], data.accuracy[data.method == method])
+        assert 1 - mean.get_offsets()[0, 0] == pytest.approx(of["mean"])
+        assert 1 - ax.lines[row].get_xdata() == pytest.approx([of.low, of.high])
         assert f"{of['mean']:.1%}" in words(figure)
 
 

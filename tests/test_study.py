@@ -78,13 +78,14 @@ def test_the_draws_with_the_fewest_sevens_called_twos_come_first(smoke: Study):
 
 @pytest.mark.slow
 def test_images_that_are_alike(smoke: Study):
-    rows, found = similar.similar(smoke, classes=3, k=4)
+    rows, found, shares = similar.similar(smoke, classes=3, k=4)
     labels = data.labels(smoke.data, "pool").numpy()
     assert list(labels[rows]) == [0, 1, 2] and list(found) == list(similar.MEASURES)
     assert (labels[found["pixels"][:, 0]] != labels[rows]).all()
     for indices in found.values():
         assert indices.shape == (3, 4) and indices.max() < similar.SAMPLE
         assert not (indices == rows[:, None]).any()  # none is its own neighbour
+    assert shares.keys() == found.keys() and all(0.5 < share < 1 for share in shares.values())
 
 
 @pytest.mark.slow

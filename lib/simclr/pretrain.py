@@ -34,24 +34,22 @@ def pretrained(
 ) -> tuple[Encoder, pd.DataFrame]:
     """Train encoder and projection head on unlabelled images (Chen et al. 2020, algorithm 1).
 
-    With `params.nearest` the second view of a pair is of one of an image's nearest neighbours, found
-    again each epoch by the encoder (in the manner of Dwibedi et al. 2021). Randomness depends on the seed
-    and the epoch's number alone: killed and started again, a run ends with the same weights. Under
-    torchrun each process takes its share of every batch, see `simclr.ranks`.
+    With `params.nearest` the second view is of one of an image's nearest neighbours, found again each epoch
+    (in the manner of Dwibedi et al. 2021). Randomness depends on seed and epoch alone: killed and started
+    again, a run ends with the same weights. For torchrun see `simclr.ranks`.
 
     Args:
         images: (N, 28, 28) uint8, on the device to train on; the last partial batch is left out.
         validation: (M, 28, 28) uint8, for the validation loss only.
         params: attributes as section `pretrain` of params/full.yaml; `seed` is of weights, order and views.
         dtype: of the network's arithmetic, as `hardware.pick` says.
-        checkpoint: file to write after each epoch and, where it exists, to go on from; whoever calls this
-            sees to it that one file serves one set of parameters.
+        checkpoint: file to write after each epoch and to go on from; it is of one set of parameters.
         progress: called with a line of text every ten steps.
         start: the encoder to begin with, else one of random weights.
-        after_epoch: called with the number of an epoch and the encoder as it then is.
+        after_epoch: called with the epoch and the encoder as it then is.
 
     Returns:
-        The encoder in eval mode, and a row an epoch: epoch (0 = before training), train_loss,
+        The encoder in eval mode, and a row an epoch from 0, before training: epoch, train_loss,
         validation_loss, alignment, uniformity, learning_rate, seconds, views_per_second.
 
     Raises:

@@ -77,9 +77,9 @@ def _of_method(found: "Findings", method: str) -> dict[str, float | str]:
 
 def _differences(found: "Findings") -> dict[str, float]:
     """`a_over_b` with all labels and `_fewest`, each with `_low` and `_high`, in points; the control's
-    largest lead with fewer labels than all, `control_over_a_most`; and up to how many labels a's lead is
-    beyond chance by Holm's correction."""
-    numbers: dict[str, float] = {}
+    largest lead with fewer labels than all, `control_over_a_most`; the p-value with all labels, by Holm's
+    correction for all pairs; and up to how many labels, fewer than all, a's lead is beyond chance by his."""
+    numbers: dict[str, float] = {"comparisons": len(found.at_most_labels(found.differences))}
     for (a, b), rows in found.differences.groupby(["a", "b"]):
         name = f"{a}_over_{b}".replace(CONTROL, "control")
         for end, row in (("", rows.iloc[-1]), ("_fewest", rows.iloc[0])):
@@ -90,7 +90,9 @@ def _differences(found: "Findings") -> dict[str, float]:
             parts = {"": -row.difference, "_low": -row.high, "_high": -row.low}
             name_b = f"control_over_{a}_most"
             numbers |= {name_b + part: 100 * float(x) for part, x in parts.items()}
-        clear = rows[(rows.p_holm < 1 - found.confidence) & (rows.difference > 0)].n_labels
+        numbers[f"{name}_p"] = float(rows.p_holm.iloc[-1])
+        fewer = rows.iloc[:-1]
+        clear = fewer[(fewer.p_holm < 1 - found.confidence) & (fewer.difference > 0)].n_labels
         numbers[f"{name}_up_to"] = int(clear.max()) if len(clear) else 0
     return numbers
 
@@ -106,7 +108,7 @@ def _best(found: "Findings") -> dict[str, float | str]:
         "hardest_class": int(recalls.digit.iloc[0]),
         "hardest_recall": float(recalls.recall.iloc[0]),
     }
-    for method in ("probe", "spread", CONTROL):
+    for method in ("probe", "finetune", "spread", CONTROL):
         rows = found.summary[found.summary.method == method]
         enough = rows[rows["mean"] >= most["baseline"]].n_labels
         name = f"{method}_matches_baseline".replace(CONTROL, "control")
@@ -151,12 +153,14 @@ def _selftraining(found: "Findings") -> dict[str, float]:
     probabilities = found.probabilities("selftrain")
     first, confidence = probabilities.argmax(1) != found.truth, probabilities.max(1)
     unsure = first[np.argsort(confidence, kind="stable")[: len(first) // 50]]
+    encoder = found.study.encoder("neighbours", found.study.seeds("neighbours")[0])
     share, rows = wrong.mean(), found.at_most_labels(found.results)
     draws = found.study.params["common"].draws[:3]
     rows = rows[(rows.method == "selftrain") & rows.draw.isin(draws)]
     return {
         "selftrain_first_draws": float(rows.accuracy.mean()),
         "selftrain_sampling": 100 * float(1.96 * (share * (1 - share) / len(always)) ** 0.5),
+        "graph_seconds": found.study.graph(encoder).about()["seconds"],
         "better_minutes": found.minutes("views") + found.minutes("neighbours"),
         "selftrain_confidence": float(confidence.mean()),
         "selftrain_unsure": float(unsure.sum() / max(1, first.sum())),

@@ -10,18 +10,18 @@ from simclr.neighbours import nearest
 from simclr.weights import load_encoder
 
 SAMPLE = 10_000  # the first images of the pool, among which neighbours are looked for
-MEASURES = {"pixels": None, "untrained encoder": "untrained", "SimCLR's encoder": "pretrained"}
+MEASURES = {"pixels": None, "untrained encoder": "untrained", "SimCLR’s encoder": "pretrained"}
 
 
-def similar(study: Study, classes: int, k: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def similar(study: Study, classes: int, k: int) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, float]]:
     """Some images and those that are most like them, of the first `SAMPLE` of the pool.
 
     Labels only choose what is shown: of each of the first `classes` classes in which there is one, the
     first image whose nearest one by pixels is of another class.
 
     Returns:
-        The images (n,), n <= classes, and by the measure of likeness their neighbours (n, k); indices in
-        the pool.
+        The images (n,), n <= classes; by the measure of likeness their neighbours (n, k), both indices in
+        the pool; and, by the measure, of what share of all images the nearest one is of the same class.
     """
     device, dtype = hardware.pick(study.params["common"].device, study.params["common"].precision)
     images = data.images(study.data, "pool")[:SAMPLE].to(device)
@@ -35,7 +35,9 @@ def similar(study: Study, classes: int, k: int) -> tuple[np.ndarray, dict[str, n
             encoder = load_encoder(job.file("encoder.safetensors")).to(device)
             h = features(encoder, images, dtype)
         found[name] = nearest(h, k)[1].cpu()
-    wrong = labels[found["pixels"][:, 0]] != labels
+    right = {name: labels[indices[:, 0]] == labels for name, indices in found.items()}
+    wrong = ~right["pixels"]
     firsts = [torch.nonzero(wrong & (labels == c))[:1, 0] for c in labels.unique()]
     rows = torch.cat(firsts)[:classes]
-    return rows.numpy(), {name: indices[rows].numpy() for name, indices in found.items()}
+    nearby = {name: indices[rows].numpy() for name, indices in found.items()}
+    return rows.numpy(), nearby, {name: each.float().mean().item() for name, each in right.items()}

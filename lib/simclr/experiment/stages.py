@@ -155,6 +155,13 @@ _METHODS = (
     Method("selftrain_both", "Self-training, graph and probe", "self-training by graph and probe",
            "#B3261E", "", "simclr.selftrain:selftrain_both", "neighbours", sections=("selftrain", "both"),
            steps="steps", pool=True, curve=False, overview=False),
+    # What less of contrastive learning, or none, would have led to.
+    Method("selftrain_source", "Self-training, source's encoder", "self-training on the source's encoder",
+           "#B3261E", "", _SELFTRAIN, "pretrained", sections=("selftrain",), steps="steps", pool=True,
+           curve=False, overview=False),
+    Method("selftrain_pixels", "Self-training, graph of pixels", "self-training from a graph of pixels",
+           "#B3261E", "", "simclr.pixels:selftrain_pixels", "untrained", sections=("selftrain",),
+           steps="steps", pool=True, curve=False, overview=False),
 )
 # fmt: on
 ENCODERS = {encoder.key: encoder for encoder in _ENCODERS}

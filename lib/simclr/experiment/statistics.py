@@ -85,7 +85,7 @@ def summary(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 def by_labels(table: pd.DataFrame) -> pd.DataFrame:
     """Of a `summary`, mean ± deviation in percent: a row a method, a column a number of labels."""
-    spread = table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {100 * sd:.1f}")
+    spread = table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {100 * sd:.2g}")
     words = table["mean"].map(lambda mean: f"{100 * mean:.1f}") + spread
     wide = table.assign(words=words).pivot(index="method", columns="n_labels", values="words")
     wide = wide.reindex(table.method.unique()).rename(columns=lambda n: f"{n} labels")
@@ -98,8 +98,8 @@ def differences(
     """Differences of accuracy a - b on the same draws, for each pair at each number of labels.
 
     Returns:
-        a, b, n_labels, difference, low, high, p, p_holm (corrected for the numbers of labels below
-        the largest), values (a difference a draw, the mean over seeds).
+        a, b, n_labels, difference, low, high, p, p_holm (corrected, below the largest number of labels,
+        for these numbers, and there for the pairs), values (a difference a draw, the mean over seeds).
     """
     rows = []
     for a, b in pairs:
@@ -114,8 +114,8 @@ def differences(
             rows.append(row)
     names = "a b n_labels difference low high p values"
     table = pd.DataFrame(rows, columns=names.split()).assign(p_holm=np.nan)
-    fewer = table.n_labels < table.n_labels.max()
-    for _, part in table[fewer].groupby(["a", "b"]):
+    most = table.n_labels == table.n_labels.max()
+    for part in (table[most], *(part for _, part in table[~most].groupby(["a", "b"]))):
         table.loc[part.index, "p_holm"] = holm(part.p.to_numpy())
     return table
 

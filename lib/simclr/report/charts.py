@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, to_rgb
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from simclr.report import curves, style
 
-# Classes, not methods: ten colours made to be told apart, by the colour-blind too (Petroff 2021).
-DIGITS = matplotlib.color_sequences["petroff10"]
+# Classes, not methods: ten colours that were searched for, of at least 3:1 contrast with white and any two of
+# which are 11 apart (OKLab, times 100), also for those who do not see red or green.
+DIGITS = ["#0189a2", "#ca8413", "#cf476a", "#ff1acd", "#1200f7", "#9205af", "#676b00", "#762f2c"]
+DIGITS += ["#034b6e", "#7d87ff"]
 # Errors of the palest and of the darkest cell, of about 1,000 images of a class: one scale for all.
 FEWEST, MOST = 0.5, 150
 FAINT = "#E4E4E4"
@@ -56,13 +57,12 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
 def embedding_maps(maps: Mapping[int, np.ndarray], labels: np.ndarray) -> Figure:
     """Maps (N, 2) of the same images by epoch, a colour a class, the digit at the median of its class."""
     fig, axes = style.panels(1.8 if len(maps) > 2 else 2.9, columns=len(maps), squeeze=False)
-    look = {"fontsize": 9, "weight": "bold", "ha": "center", "va": "center"}
+    look = {"fontsize": 10, "weight": "bold", "ha": "center", "va": "center", "color": style.INK}
     look["path_effects"] = [withStroke(linewidth=2.5, foreground="white")]  # readable on the dots
     for ax, (epoch, points) in zip(axes[0], maps.items(), strict=True):
         for digit in np.unique(labels):
             mine, c = points[labels == digit], DIGITS[digit]
             ax.scatter(*mine.T, s=2, color=c, alpha=0.6, linewidths=0, rasterized=True)
-            look["color"] = np.multiply(to_rgb(c), 0.75)  # darker than the dots
             ax.text(*np.median(mine, axis=0), str(digit), **look)
         ax.set(title=f"Epoch {epoch}" if epoch else "Random weights", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -90,7 +90,7 @@ def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None 
 
 
 def method_dots(results: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Every run a dot, a row a method, and the mean with its interval.
+    """Every run a dot, a row a method, and the mean with its interval, on the scale of `style.log_errors`.
 
     Args:
         results: method, accuracy, a row a run, all at one number of labels.
@@ -105,12 +105,12 @@ def _method_dots(ax: Axes, results: pd.DataFrame, summary: pd.DataFrame) -> None
     methods, middles = style.in_order(results.method), summary.set_index("method")
     _name_rows(ax, [style.name(method) for method in methods], np.arange(len(methods)))
     for row, method in enumerate(methods):
-        values, middle = results.accuracy[results.method == method], middles.loc[method]
-        _dots(ax, row, values, middle["mean"], style.colour(method), f"{middle['mean']:.1%}")
-        ax.plot([middle.low, middle.high], [row, row], color=style.colour(method), linewidth=2.4)
+        errors, middle = 1 - results.accuracy[results.method == method], middles.loc[method]
+        _dots(ax, row, errors, 1 - middle["mean"], method, f"{middle['mean']:.1%}")
+        ax.plot([1 - middle.low, 1 - middle.high], [row, row], color=style.colour(method), linewidth=2.4)
         ax.get_yticklabels()[row].set_color(style.colour(method))
     ax.set_xlabel("Test accuracy")
-    style.percent(ax.xaxis)
+    style.log_errors(ax.xaxis)
 
 
 def ablations(table: pd.DataFrame, method: str) -> Figure:
@@ -133,7 +133,7 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
     ax.axvline(means.iloc[0], color=style.SOFT, linewidth=0.8)
     for place, point, mean in zip(places, points, means, strict=True):
         values = table.accuracy[table.point == point]
-        _dots(ax, place, values, mean, style.colour(method), f"{mean:.1%}")
+        _dots(ax, place, values, mean, method, f"{mean:.1%}")
     ax.set_xlabel("Test accuracy")
     style.percent(ax.xaxis)
     return fig
@@ -149,9 +149,8 @@ def paired_differences(pairs: pd.DataFrame) -> Figure:
     ax.axvline(0, color=style.SOFT, linewidth=0.8)
     for row, pair in enumerate(pairs.itertuples()):
         mean, *interval = 100 * np.array([pair.difference, pair.low, pair.high])
-        c = style.colour(pair.a)
-        _dots(ax, row, 100 * np.asarray(pair.values), mean, c, style.written(mean, "+.1f"))
-        ax.plot(interval, [row, row], color=c, linewidth=2.4)
+        _dots(ax, row, 100 * np.asarray(pair.values), mean, pair.a, style.written(mean, "+.1f"))
+        ax.plot(interval, [row, row], color=style.colour(pair.a), linewidth=2.4)
     ax.set_xlabel("Test accuracy, first minus second (percentage points)")
     return fig
 
@@ -171,12 +170,13 @@ def _name_rows(ax: Axes, names: Sequence[str], places: np.ndarray) -> None:
     ax.grid(axis="x")
 
 
-def _dots(ax: Axes, row: float, values: Sequence[float], mean: float, c: str, text: str) -> None:
-    """A dot a run and a larger one at their mean, which is written on the right."""
+def _dots(ax: Axes, row: float, values: Sequence[float], mean: float, method: str, text: str) -> None:
+    """A dot a run and the method's marker at their mean, which is written on the right."""
+    c, marker = style.colour(method), style.marker(method)
     # heights part dots of nearly equal values; the same ones at every run
     jitter = np.random.default_rng(0).uniform(-0.16, 0.16, len(values)) * (len(values) > 1)
     ax.scatter(values, row + jitter, s=13, color=c, alpha=0.45, linewidths=0)
-    ax.scatter([mean], [row], s=34, color=c, edgecolors="white", linewidths=0.8, zorder=3)
+    ax.scatter([mean], [row], s=34, color=c, marker=marker, edgecolors="white", linewidths=0.8, zorder=3)
     right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     look = {"color": c, "weight": "bold", "va": "center", "annotation_clip": False}
     ax.annotate(text, (1, row), (6, 0), **right, **look)

@@ -66,14 +66,14 @@ def table(findings: Findings) -> pd.DataFrame:
     Empty for another data set than the source's; without claims about numbers of labels that were
     not measured.
     """
-    names = ["verdict", "claim", "source", "here", "tolerance"]
+    names = ["claim", "verdict", "source", "here", "tolerance"]
     if findings.study.dataset.key != "mnist":
         return pd.DataFrame(columns=names)
     judge = _Judge(findings)
     found = [*judge.network(), *judge.pretraining()]
     if {20, 100} <= set(findings.results.n_labels) and findings.summary.n_labels.max() == 100:
         found += [*judge.baseline(), *judge.probe(), *judge.finetuning()]
-    rows = [(c.verdict, c.text, c.source, c.shown, c.tolerance) for c in found]
+    rows = [(c.text, c.verdict, c.source, c.shown, c.tolerance) for c in found]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from simclr.report import style
 
@@ -30,10 +30,11 @@ def learning_curve(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
     for spread in below:
         for method in style.in_order(summary.method):
             of = summary[summary.method == method]
-            spread.plot(of.n_labels, 100 * of.sd, color=style.colour(method), **DOTTED)
+            spread.plot(of.n_labels, 100 * of.sd, **_look(method))
         _label_counts(spread, summary.n_labels)
         ax.set_xlabel("")
         spread.set(ylabel="σ of draws\n(points)", yscale="log")
+        spread.yaxis.set_major_locator(LogLocator(numticks=5))
         spread.yaxis.set_major_formatter("{x:g}")
         spread.yaxis.set_minor_locator(NullLocator())
     style.end_labels(ax)
@@ -44,8 +45,9 @@ def accuracies(ax: Axes, summary: pd.DataFrame) -> None:
     """Draw mean accuracies over the number of labels, a line a method, on the scale of `style.log_errors`."""
     for method in style.in_order(summary.method):
         of = summary[summary.method == method].sort_values("n_labels")
-        look = {"color": style.colour(method), "label": f"{style.name(method)}  {of['mean'].iloc[-1]:.1%}"}
-        ax.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), **look, **DOTTED)
+        last = of["mean"].iloc[-1]
+        label = f"{style.name(method)}  {last:{'.2%' if last > 0.985 else '.1%'}}"
+        ax.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), label=label, **_look(method))
     _label_counts(ax, summary.n_labels)
     ax.set_ylabel("Test accuracy")
     style.log_errors(ax.yaxis)
@@ -62,9 +64,8 @@ def gains(differences: pd.DataFrame) -> Figure:
         rows = differences[differences.a == method]
         middle, *band = (100 * rows[column] for column in ("difference", "low", "high"))
         label = f"{style.name(method)}  {style.written(middle.iloc[-1], '+.1f')}"
-        c = style.colour(method)
-        ax.plot(rows.n_labels, middle, color=c, label=label, **DOTTED)
-        ax.fill_between(rows.n_labels, *band, color=c, alpha=0.14, linewidth=0)
+        ax.plot(rows.n_labels, middle, label=label, **_look(method))
+        ax.fill_between(rows.n_labels, *band, color=style.colour(method), alpha=0.14, linewidth=0)
     _label_counts(ax, differences.n_labels)
     ax.set_ylabel(f"Over {style.name(differences.b.iloc[0])}\n(percentage points)")
     style.end_labels(ax)
@@ -92,6 +93,11 @@ def strengths(table: pd.DataFrame, method: str) -> Figure:
     return fig
 
 
+def _look(method: str) -> dict:
+    """Of a method's line."""
+    return {"color": style.colour(method), "marker": style.marker(method), "markersize": 4.5, "mew": 0}
+
+
 def _label_counts(ax: Axes, n_labels: pd.Series) -> None:
     """Mark the sizes of the label sets on the x axis."""
     style.whole_numbers(ax, "Labelled images")
@@ -111,8 +117,9 @@ def pretraining(history: pd.DataFrame) -> Figure:
     """
     fig, (loss, *others) = style.panels(2.1, columns=3, width_ratios=(1.5, 1, 1))
     train, validation = {"color": style.INK} | DOTTED, {"color": style.ACCENT} | DOTTED
-    _epochs(loss, history, "train_loss", "training  {:.2f}", **train)
-    _epochs(loss, history, "validation_loss", "validation  {:.2f}", **validation)
+    after = history[history.epoch > 0]  # before it, the loss is that of chance and would flatten the curve
+    _epochs(loss, after, "train_loss", "training  {:.2f}", **train)
+    _epochs(loss, after, "validation_loss", "validation  {:.2f}", **validation)
     loss.set(ylabel="nats", title="NT-Xent loss")
     for ax, column in zip(others, ("alignment", "uniformity"), strict=True):
         _epochs(ax, history, column, **validation)

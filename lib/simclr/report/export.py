@@ -13,6 +13,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import pypandoc
 import typst
@@ -26,6 +27,7 @@ ASSETS = Path(__file__).with_name("assets")
 BIBLIOGRAPHY = files.NOTEBOOKS / "references.bib"
 FILES = re.compile(r"^\*Reads\*(.|\n(?!\n))*", re.M)  # a paragraph for those who run the notebook
 NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of the report
+FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # STIX, as in the figures
 FURTHER = "# Further figures and tables {#sec-further .appendix}"
 HIDDEN = {"remove-cell", "parameters", "injected-parameters"}  # tags of cells that stay out
 FIGURE = re.compile("<!--(fig-[a-z0-9-]+)-->")  # where assets/report.lua leaves room for one
@@ -50,7 +52,7 @@ def collect(books: list[Path], **metadata) -> Report:
 
     Args:
         books: executed notebooks in order; `front` cells of the last one open the report, and `appendix`
-            cells of all come at its end.
+            cells of all come at its end. The references stand before the first appendix.
         metadata: title, subtitle, date, note, author, and what lies beside the page.
     """
     report, front, body, further = Report(metadata=metadata), [], [], []
@@ -62,7 +64,8 @@ def collect(books: list[Path], **metadata) -> Report:
                 chosen = further if "appendix" in tags else chosen
                 chosen += _cell(cell, tags, report)
     further = [FURTHER, *further] if further else []
-    report.markdown = "\n\n".join([*front, *body, *further, REFERENCES])
+    appendices = next((i for i, piece in enumerate(body) if ".appendix}" in piece), len(body))
+    report.markdown = "\n\n".join([*front, *body[:appendices], REFERENCES, *body[appendices:], *further])
     return report
 
 
@@ -89,7 +92,7 @@ def write_pdf(report: Report, file: Path, timestamp: int) -> None:
         timestamp: when it says that it was made, in seconds since 1970.
     """
     source = _pandoc(report, file.parent, "typst-citations", "--syntax-highlighting=none")
-    same_everywhere = {"ignore_system_fonts": True, "timestamp": timestamp}
+    same_everywhere = {"ignore_system_fonts": True, "font_paths": [FONTS], "timestamp": timestamp}
     try:
         pdf = typst.compile(source.encode(), root=file.parent, pdf_standards=["ua-1"], **same_everywhere)
     except typst.TypstError as error:
@@ -148,7 +151,11 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
     command = [
         pypandoc.get_pandoc_path(),
         *("--from=markdown", f"--to={to}", "--standalone", "--fail-if-warnings", "--wrap=none"),
-        *(f"--template={template}", f"--lua-filter={ASSETS / 'report.lua'}", "--toc-depth=2"),
+        *(
+            f"--template={template}",
+            f"--lua-filter={ASSETS / 'report.lua'}",
+            f"--toc-depth={3 if to == 'html5' else 2}",
+        ),
         *(f"--resource-path=.{os.pathsep}{ASSETS}", *options),
     ]
     done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=folder)

@@ -32,7 +32,7 @@ def label_draw(images: np.ndarray, labels: np.ndarray) -> Figure:
     Where every prefix holds as many images of each class, the columns say how many labels that is.
     """
     classes = [(str(c), images[labels == c], 0) for c in np.unique(labels)]
-    figure, ax = _rows(classes, left=0.35, top=0.32, largest=0.22, weight="bold", size=8)
+    figure, ax = _rows(classes, left=0.35, top=0.32, largest=0.22, weight="bold", size=9)
     k, width = len(set(labels)), images.shape[2]
     if all(len(set(labels[i : i + k])) == k for i in range(0, len(labels), k)):
         for m in range(len(labels) // k):
@@ -45,7 +45,7 @@ def rows(named: Sequence[tuple[str, np.ndarray]], largest: float = 0.4) -> Figur
     """Rows of images (N, H, W), the words of each before it, of which the first 24 letters are shown."""
     found = [(words if len(words) <= 24 else words[:23] + "…", images, 0) for words, images in named]
     longest = max(len(words) for words, _, _ in found)
-    look = {"size": 7.5, "parse_math": False}
+    look = {"size": 8.5, "parse_math": False}
     return _rows(found, left=0.15 + 0.062 * longest, largest=largest, **look)[0]
 
 
@@ -67,7 +67,7 @@ def neighbours(images: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndar
         x += right.shape[1] * pitch + gap
     figure, ax = _canvas(tiles, top=0.25, largest=0.45)
     for head, at in heads:
-        text(ax, at, -4, head, "left", "bottom", size=7.5, weight="bold")
+        text(ax, at, -4, head, "left", "bottom", size=8.5, weight="bold")
     side = images.shape[1]
     frames = [Rectangle((x, y), side, side) for _, x, y in wrong]
     thick = {"facecolor": "none", "edgecolor": WRONG, "linewidth": 1.6, "clip_on": False}
@@ -97,7 +97,7 @@ def views(originals: np.ndarray, step_views: Mapping[str, np.ndarray], pairs: np
         rows.append((f"{step} only", images, 3 * GAP if len(rows) == 1 else 0))
     longest = max(len(words) for words, _, _ in rows)
     rows += [(r"view $\tilde{x}_i$", pairs[:, 0], 3 * GAP), (r"view $\tilde{x}_j$", pairs[:, 1], 0)]
-    return _rows(rows, left=0.15 + 0.062 * longest, largest=0.44, size=7.5)[0]
+    return _rows(rows, left=0.15 + 0.062 * longest, largest=0.44, size=8.5)[0]
 
 
 def mistakes(

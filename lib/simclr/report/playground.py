@@ -1,15 +1,18 @@
 """What the page computes with: classifiers in a few bits a weight, and test images with all answers."""
 
 import base64
+import copy
 import json
 import zlib
 
 import numpy as np
 import torch
 from matplotlib.colors import to_hex
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from simclr import data
+from simclr.augment import to_float
 from simclr.experiment.findings import Findings
 from simclr.model import Classifier
 from simclr.networks import SOURCE
@@ -24,7 +27,7 @@ IMAGES = 500  # of the map, which a reader may look at
 
 
 def content(findings: Findings) -> str:
-    """JSON for assets/playground.js: classifiers, and images with label, places on the maps and answers."""
+    """JSON for assets/playground.js: classifiers, and images with label, places on the maps, and answers."""
     many = min(IMAGES, len(findings.maps[0]))
     runs = [run for run in findings.runs if run.job.inputs["keep_classifier"]]
     files = {run.method.key: run.job.file("classifier.safetensors") for run in runs}
@@ -32,14 +35,16 @@ def content(findings: Findings) -> str:
     if findings.study.params["pretrain"].network != SOURCE:  # the page knows that network alone
         shown = ["baseline", "baseline_augmented"]
     images = data.images(findings.study.data, "test")[:many]
+    networks = {method: rounded(load_classifier(files[method])) for method in shown}
+    answers = {m: network(to_float(images)).argmax(1).tolist() for m, (network, _) in networks.items()}
     return json.dumps(
         {
             "methods": [
                 {
                     "name": style.name(method),
                     "colour": inline.both(style.colour(method)),
-                    "weights": packed(quantised(load_classifier(files[method]))),
-                    "answers": "".join(map(str, findings.predicted(method)[0, :many])),
+                    "weights": packed(networks[method][1]),
+                    "answers": "".join(map(str, answers[method])),
                 }
                 for method in shown
             ],
@@ -58,24 +63,33 @@ def _places(points: np.ndarray) -> list[list[int]]:
     return np.round(999 * (points - low) / size).astype(int).tolist()
 
 
-def quantised(classifier: Classifier) -> bytes:
-    """A classifier in eval mode as bytes, batch norm folded into the layer before it.
+@torch.no_grad()
+def rounded(classifier: Classifier) -> tuple[nn.Sequential, bytes]:
+    """A classifier in eval mode with rounded weights, batch norm folded into the layer before it.
 
-    First, layer by layer, the biases and the steps of its rows as float32; then the weights of all
-    layers as int8. A weight is its integer times the step of its row.
+    Returns:
+        The network that the page has, (N, 1, 28, 28) -> logits (N, 10); and the same as bytes: first, layer
+        by layer, the biases and the steps of its rows as float32, then the weights of all layers as int8.
+        A weight is its integer times the step of its row.
     """
-    layers, head = classifier.encoder.layers, classifier.head
+    layers, head = classifier.encoder.layers, copy.deepcopy(classifier.head)
     joined = [
         fuse_conv_bn_eval(getattr(layers, f"conv{k}"), getattr(layers, f"norm{k}")) for k in range(1, 5)
     ]
     joined += [fuse_linear_bn_eval(layers.dense, layers.norm5), head]
     scales, integers = [], []
     for layer in joined:
-        weight = layer.weight.detach().flatten(1)
+        weight = layer.weight.flatten(1)
         step = weight.square().mean(1).sqrt().clamp(min=1e-12) * STEP
         integers.append((weight / step[:, None]).round().clamp(-127, 127).to(torch.int8))
-        scales += [layer.bias.detach(), step]
-    return b"".join(part.contiguous().numpy().tobytes() for part in scales + integers)
+        scales += [layer.bias, step]
+        layer.weight.copy_((integers[-1] * step[:, None]).reshape(layer.weight.shape))
+    one, two, three, four, dense, head = joined
+    relu, pool = nn.ReLU(), nn.MaxPool2d(2)
+    network = nn.Sequential(
+        *(one, relu, two, relu, pool, three, relu, four, relu, pool, nn.Flatten(), dense, relu, head)
+    )
+    return network, b"".join(part.detach().contiguous().numpy().tobytes() for part in scales + integers)
 
 
 def packed(content: bytes) -> str:

@@ -1,5 +1,6 @@
 """Writes a report's folder: tables, numbers, provenance, figures, HTML, PDF and executed notebooks."""
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -31,7 +32,7 @@ def report(study: Study, kind: str) -> Path:
         UserError: a notebook is missing or of other code, parameters or results than the checkout's.
     """
     books = execute.books(study)
-    report = export.collect(books, **_front(study), beside=_beside(books))
+    report = export.collect(books, **_front(study), beside=_beside(books, folder(study)))
     findings = Findings(study, "comparison")
     write_tables(study, findings, folder(study))
     file = folder(study) / f"report.{kind}"
@@ -113,6 +114,7 @@ def _front(study: Study) -> dict[str, str]:
         "title": f"How well can {dataset.things} be classified with {max(common.n_labels)} labels?",
         "subtitle": f"Contrastive pre-training (SimCLR) against supervised training on {dataset.name}",
         "date": provenance.last_change()[0],
+        "year": provenance.last_change()[0][-4:],
         "note": "" if study.is_committed else built,
         "author": AUTHOR,
         "after": AFTER,
@@ -122,8 +124,9 @@ def _front(study: Study) -> dict[str, str]:
     }
 
 
-def _beside(books: list[Path]) -> list[dict[str, str]]:
-    """What lies in the report's folder beside the page."""
-    found = {"PDF": "report.pdf", "results": "results.csv"}
+def _beside(books: list[Path], target: Path) -> list[dict[str, str]]:
+    """What lies beside the page, seen from its folder `target`."""
+    code = os.path.relpath(files.ROOT / "lib" / "simclr", target)
+    found = {"PDF": "report.pdf", "results": "results.csv", "code": code}
     found |= {book.stem.split("_")[1] + " notebook": f"notebooks/{book.name}" for book in books}
     return [{"name": name, "file": file} for name, file in found.items()]

@@ -24,7 +24,8 @@ PHONE = 3.5  # inches, of a figure on a phone
 INK = "#222222"  # text and the first series that is no method
 SOFT = "#6E6E6E"  # secondary text, thin lines
 ACCENT = "#0B7A5B"  # the second series that is no method
-SMALL = 7  # points, the smallest text anywhere
+MARKERS = "osvD^P*Xh<>"  # a colour of the methods each
+SMALL = 8  # points, the smallest text anywhere
 
 
 def name(method: str) -> str:
@@ -36,9 +37,15 @@ def colour(method: str) -> str:
     """The method's colour, the same in every figure.
 
     Its contrast with white is at least 4.5:1, so that it can carry text. No eight colours are told apart
-    by everyone: what has a colour has its name beside it, too.
+    by everyone: what has a colour has its marker or its name, too.
     """
     return METHODS[method].colour
+
+
+def marker(method: str) -> str:
+    """The method's marker, the same for methods of one colour."""
+    colours = list(dict.fromkeys(each.colour for each in METHODS.values()))
+    return MARKERS[colours.index(colour(method))]
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
@@ -83,6 +90,8 @@ def narrow(figure: Figure) -> None:
         if isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
             ax.xaxis.get_major_locator().set_params(nbins=4)
         ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 32))
+        for label in ax.get_yticklabels():
+            label.set_text(textwrap.fill(label.get_text(), 24))
     figure.draw_without_rendering()
     for ax in axes:
         _drop_crowded(ax)
@@ -134,9 +143,9 @@ def percent(axis: Axis) -> None:
 
 
 def log_errors(axis: Axis) -> None:
-    """Label errors, plotted as fractions on a log scale, by the accuracy that they leave; the best on top."""
-    axis.axes.set_yscale("log")
-    axis.axes.invert_yaxis()
+    """Label errors, plotted as fractions on a log scale, by the accuracy that they leave, the best last."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_inverted(True)
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda error, _: f"{100 * (1 - error):.5g}%")

@@ -3,6 +3,7 @@ const root = document.documentElement;
 const codes = [...document.querySelectorAll('details.code')];
 
 const codeButton = document.getElementById('code');
+codeButton.parentElement.hidden = false;
 function labelCodeButton() {
   const all = codes.every((details) => details.open);
   codeButton.textContent = all ? 'Hide all code' : 'Show all code';
@@ -28,7 +29,7 @@ system.onchange = labelTheme;
 labelTheme();
 
 // On a phone the contents start folded.
-const phone = matchMedia('(max-width: 60rem)');
+const phone = matchMedia('(max-width: 72rem)');
 const toc = document.getElementById('toc');
 const fold = () => { toc.open = !phone.matches; };
 phone.onchange = fold;
@@ -36,11 +37,12 @@ fold();
 toc.addEventListener('click', (event) => { if (event.target.closest('a') && phone.matches) toc.open = false; });
 
 const links = new Map([...toc.querySelectorAll('a')].map((a) => [decodeURIComponent(a.hash.slice(1)), a]));
-const headings = [...document.querySelectorAll('main :is(h1, h2)[id]')].filter((h) => links.has(h.id));
+const headings = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
 let current;
 function mark() {
-  const above = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight / 4);
-  const link = links.get((above.pop() || headings[0])?.id);
+  const atEnd = innerHeight + scrollY > root.scrollHeight - 2; // where the last headings cannot come to the top
+  const above = headings.filter((heading) => heading.getBoundingClientRect().top < (atEnd ? innerHeight : 48));
+  const link = links.get(above.pop()?.id);
   if (link === current) return;
   current?.removeAttribute('aria-current');
   (current = link)?.setAttribute('aria-current', 'true');
@@ -51,7 +53,7 @@ mark();
 
 
 // A link beside each heading.
-for (const heading of document.querySelectorAll('main :is(h1, h2, h3)[id]')) {
+for (const heading of document.querySelectorAll('main :is(h2, h3, h4)[id]')) {
   const link = Object.assign(document.createElement('a'), { className: 'anchor', href: `#${heading.id}`, textContent: '#' });
   link.setAttribute('aria-label', `Link to ${heading.textContent.trim()}`);
   heading.append(link);
@@ -79,6 +81,7 @@ if (matchMedia('(hover: hover)').matches) {
   document.addEventListener('pointerout', hidePreview);
   document.addEventListener('focusin', showPreview);
   document.addEventListener('focusout', hidePreview);
+  document.addEventListener('keydown', (event) => { if (event.key === 'Escape') hidePreview(); });
 }
 
 // A figure as large as the window, by a click or Enter; a click or Escape closes it.
@@ -90,8 +93,11 @@ for (const picture of document.querySelectorAll('.picture')) {
   picture.tabIndex = 0;
   picture.onkeydown = (event) => { if (event.key === 'Enter') picture.onclick(); };
   picture.onclick = () => {
-    const copy = picture.querySelector('svg').cloneNode(true);
+    const shown = [...picture.querySelectorAll('svg')].find((svg) => svg.getBoundingClientRect().width);
+    const copy = shown.cloneNode(true);
     copy.setAttribute('class', 'copy');
+    large.classList.toggle('photo', picture.closest('figure').matches('.photo'));
+    large.setAttribute('aria-labelledby', picture.getAttribute('aria-labelledby'));
     large.replaceChildren(copy);
     large.showModal();
   };

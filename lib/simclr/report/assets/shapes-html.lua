@@ -11,7 +11,8 @@ end
 
 function shapes.header(header)
   local number = header.attributes.number
-  if not number then return nil end
+  header.level = header.level + 1 -- the page's one h1 is the title
+  if not number then return header end
   header.attributes.number = nil
   header.content:insert(1, pandoc.Span(number, { class = 'number' }))
   header.content:insert(2, pandoc.Space())
