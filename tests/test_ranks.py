@@ -107,12 +107,13 @@ def test_a_job_that_somebody_else_has_done_meanwhile_is_left_out(tmp_path):
     assert sorted(a.get("processes", 0) for a in about) == [0, 2, 2]
 
 
-def test_loss_gradients_and_statistics_are_those_of_one_process(tmp_path):
+@pytest.mark.parametrize("n", [2, 4])
+def test_loss_gradients_and_statistics_are_those_of_one_process(tmp_path, n):
     network = pretrain.new_network(settings(), 0)
     expected = *step(network), dict(network.named_buffers())
-    codes, said = together("step", tmp_path, 2)
-    assert codes == [0, 0], said
-    for rank in range(2):
+    codes, said = together("step", tmp_path, n)
+    assert codes == [0] * n, said
+    for rank in range(n):
         found = torch.load(tmp_path / f"{rank}.pt")
         torch.testing.assert_close(found, expected, **TOLERANCE)
 

@@ -39,12 +39,9 @@ def pretrained(
     again, a run ends with the same weights. For torchrun see `simclr.ranks`.
 
     Args:
-        images: (N, 28, 28) uint8, on the device to train on; the last partial batch is left out.
-        validation: (M, 28, 28) uint8, for the validation loss only.
+        images, validation: (N, 28, 28), (M, 28, 28) uint8, on one device; a last partial batch is left out.
         params: attributes as section `pretrain` of params/full.yaml; `seed` is of weights, order and views.
-        dtype: of the network's arithmetic, as `hardware.pick` says.
         checkpoint: file to write after each epoch and to go on from; it is of one set of parameters.
-        progress: called with a line of text every ten steps.
         start: the encoder to begin with, else one of random weights.
         after_epoch: called with the epoch and the encoder as it then is.
 

@@ -21,6 +21,19 @@ from simclr.networks import NETWORKS
 
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
+# What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labelled
+# images alone, of label spreading and of self-training.
+STARTS = {
+    "pixels": "- - ablation_other_starts__ten_labels_selftrain_pixels"
+    " - - ablation_other_starts_selftrain_pixels",
+    "random weights": "baseline_augmented_fewest ablation_without_pre_training__ten_labels_spread_neighbours"
+    " ablation_without_pre_training__ten_labels_selftrain baseline_augmented"
+    " ablation_without_pre_training_spread_neighbours ablation_without_pre_training_selftrain",
+    "the source's encoder": "probe_fewest spread_fewest ablation_other_starts__ten_labels_selftrain_source"
+    " probe spread ablation_other_starts_selftrain_source",
+    "the better encoder": "probe_neighbours_fewest spread_neighbours_fewest ablation_10_labels_selftrain"
+    " probe_neighbours spread_neighbours selftrain",
+}
 MACHINE = ["device", "precision", "torch", "data"]  # its columns of that name
 
 
@@ -111,6 +124,13 @@ def numbers(table: pd.DataFrame) -> dict[str, float]:
         alone = table.method[table.group == group].nunique() == 1
         found[f"ablation_{name}" if alone else f"ablation_{name}_{method}"] = rows.accuracy.mean()
     return found
+
+
+def starts(numbers: Mapping[str, float]) -> pd.DataFrame:
+    """Accuracies by what finds the neighbours, a row each; a column for each of the steps of `STARTS`."""
+    rows = {start: [numbers.get(name, np.nan) for name in names.split()] for start, names in STARTS.items()}
+    steps = [f"{n}: {step}" for n in ("10", "100") for step in ("alone", "spread", "self-trained")]
+    return pd.DataFrame.from_dict(rows, "index", columns=steps).rename_axis("neighbours by").reset_index()
 
 
 def summary(table: pd.DataFrame, group: str) -> pd.DataFrame:

@@ -90,8 +90,9 @@ def narrow(figure: Figure) -> None:
         if isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
             ax.xaxis.get_major_locator().set_params(nbins=4)
         ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 32))
-        for label in ax.get_yticklabels():
-            label.set_text(textwrap.fill(label.get_text(), 24))
+        names = [textwrap.fill(label.get_text(), 27) for label in ax.get_yticklabels()]
+        if any("\n" in name for name in names):
+            ax.set_yticks(ax.get_yticks(), names)
     figure.draw_without_rendering()
     for ax in axes:
         _drop_crowded(ax)
