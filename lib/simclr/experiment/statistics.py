@@ -85,7 +85,7 @@ def summary(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 def by_labels(table: pd.DataFrame) -> pd.DataFrame:
     """Of a `summary`, mean ± deviation in percent: a row a method, a column a number of labels."""
-    spread = table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {100 * sd:.2g}")
+    spread = table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {100 * sd:.{1 if sd >= 0.01 else 2}f}")
     words = table["mean"].map(lambda mean: f"{100 * mean:.1f}") + spread
     wide = table.assign(words=words).pivot(index="method", columns="n_labels", values="words")
     wide = wide.reindex(table.method.unique()).rename(columns=lambda n: f"{n} labels")
