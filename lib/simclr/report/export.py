@@ -30,6 +30,7 @@ NOTEBOOK_LINK = re.compile(r"\[\d\d_(\w+)\]\(\d\d_\1\.ipynb\)")  # a section of 
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # STIX, as in the figures
 FURTHER = "# Further figures and tables {#sec-further .appendix}"
 HIDDEN = {"remove-cell", "parameters", "injected-parameters"}  # tags of cells that stay out
+APPENDIX = re.compile(r"# .*\.appendix")  # the heading of one
 FIGURE = re.compile("<!--(fig-[a-z0-9-]+)-->")  # where assets/report.lua leaves room for one
 REFERENCES = "# References {.unnumbered}\n\n::: {#refs}\n:::\n"
 
@@ -64,7 +65,7 @@ def collect(books: list[Path], **metadata) -> Report:
                 chosen = further if "appendix" in tags else chosen
                 chosen += _cell(cell, tags, report)
     further = [FURTHER, *further] if further else []
-    appendices = next((i for i, piece in enumerate(body) if ".appendix}" in piece), len(body))
+    appendices = next((i for i, piece in enumerate(body) if APPENDIX.match(piece)), len(body))
     report.markdown = "\n\n".join([*front, *body[:appendices], REFERENCES, *body[appendices:], *further])
     return report
 
