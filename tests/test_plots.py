@@ -292,7 +292,7 @@ def test_confusions_write_counts_and_colour_errors_only():
     assert titles == ["Baseline", "Linear probe", "Fine-tuning"]
     cells = {t.get_position(): t.get_text() for t in ax.texts}
     assert cells[9.5, 4.5] == "100" and cells[4.5, 9.5] == "60"  # x is the predicted class
-    assert cells[4.5, 4.5] == "90" and cells[1.5, 0.5] == "1" and len(cells) == 13
+    assert cells[4.5, 4.5] == "90" and cells[1.5, 0.5] == "1" and len(cells) == 13 + 10
     assert {t.get_position(): t.get_text() for t in other.texts}[4.5, 9.5] == "100"
     (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
     coloured = ~np.ma.getmaskarray(mesh.get_array()).reshape(10, 10)

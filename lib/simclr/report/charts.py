@@ -25,7 +25,7 @@ def confusions(matrices: Mapping[str, np.ndarray]) -> Figure:
     """Errors in cells, a matrix of counts (10, 10) a method, three in a row; rows are true classes.
 
     They are coloured on a log scale, the same for all; less than half an error is left blank. On the
-    diagonal stands how much of a class is right, in percent.
+    diagonal stands the recall of the class, below its column the precision, both in percent.
     """
     rows, columns = -(-len(matrices) // 3), min(3, len(matrices))
     width = columns * style.WIDTH / 3
@@ -50,7 +50,11 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
             look = {"color": c, "weight": "bold" if i == j else "normal", "size": style.SMALL}
             shown = int(100 * count / matrix[i].sum() if i == j else count + 0.5)  # 99.9% is not all
             style.text(ax, j + 0.5, i + 0.5, f"{shown}", **look)
-    ax.set(xlabel="Predicted class", ylabel="True class")
+    for j, (right, called) in enumerate(zip(matrix.diagonal(), matrix.sum(0), strict=True)):
+        if called:
+            precision = int(100 * right / called)
+            style.text(ax, j + 0.5, len(matrix) + 0.6, f"{precision}", weight="bold", size=style.SMALL)
+    ax.set(xlabel="Predicted class", ylabel="True class", ylim=(len(matrix) + 1.1, 0))
     ax.tick_params(length=0, rotation=0)
 
 

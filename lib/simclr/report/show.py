@@ -51,7 +51,8 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
 def _svg(fig: Figure) -> str:
     svg = io.StringIO()
     fig.savefig(svg, format="svg", metadata={"Date": None})
-    return re.sub(r"(\.\d{3})\d+", r"\1", svg.getvalue())  # thousandths of a point are enough
+    small = re.sub(r"(\.\d{3})\d+", r"\1", svg.getvalue())  # thousandths of a point are enough
+    return re.sub(r">\s+<", "><", small)
 
 
 def _fewer_colours(svg: str) -> str:
