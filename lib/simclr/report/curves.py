@@ -24,7 +24,7 @@ def learning_curve(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """
     summary = summary[summary.method.isin(methods)].sort_values("n_labels")
     rows = 2 if summary.sd.notna().any() else 1
-    fig, axes = style.panels(1.75 + 0.6 * rows, rows, height_ratios=(2.8, 1)[:rows])
+    fig, axes = style.panels(1.9 + 0.75 * rows, rows, height_ratios=(2.8, 1)[:rows])
     ax, *below = np.atleast_1d(axes)
     accuracies(ax, summary)
     for spread in below:
@@ -58,7 +58,7 @@ def gains(differences: pd.DataFrame) -> Figure:
 
     The columns are a, b, n_labels, difference, low, high (fractions); one b for all.
     """
-    fig, ax = style.panels(2.5)
+    fig, ax = style.panels(3.1)
     ax.axhline(0, color=style.SOFT, linewidth=0.8)
     for method in style.in_order(differences.a):
         rows = differences[differences.a == method]
