@@ -7,7 +7,6 @@ import zlib
 
 import numpy as np
 import torch
-from matplotlib.colors import to_hex
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -49,7 +48,7 @@ def content(findings: Findings) -> str:
                 for method in shown
             ],
             "images": packed(images.numpy().tobytes()),
-            "digits": [to_hex(colour) for colour in charts.DIGITS],
+            "digits": [inline.both(colour) for colour in charts.DIGITS],
             "labels": "".join(map(str, findings.truth[:many])),
             "maps": [[epoch, _places(points)[:many]] for epoch, points in findings.maps.items()],
         },

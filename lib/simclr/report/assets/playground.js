@@ -173,18 +173,29 @@ function imageMap({ maps, digits, labels, methods }, choose) {
   map.ariaLabel = 'Map of test images; the arrow keys go from one to the next';
   const which = element('select', {}, element('option', { value: -1 }, 'all images'),
     ...methods.map(({ name }, k) => element('option', { value: k }, `errors of ${name}`)));
-  const epoch = element('input', { type: 'range', max: maps.length - 1, value: maps.length - 1 }), after = element('span');
+  const epoch = element('input', { type: 'range', max: maps.length - 1, value: maps.length - 1 }), after = element('span'), many = element('span');
   let spots = [], shown = [], chosen = null;
 
   function draw() {
     const context = map.getContext('2d');
     context.clearRect(0, 0, map.width, map.height);
+    const inks = digits.map((colour) => { place.style.color = colour; return getComputedStyle(place).color; }); // of the theme
+    place.style.color = '';
     for (const k of shown) {
-      context.fillStyle = digits[labels[k]];
+      context.fillStyle = inks[labels[k]];
       context.beginPath();
       context.arc(...spots[k], k === chosen ? 13 : 5, 0, 7);
       context.fill();
     }
+    const { backgroundColor, color } = getComputedStyle(document.documentElement);
+    Object.assign(context, { font: 'bold 38px serif', textAlign: 'center', lineWidth: 8, strokeStyle: backgroundColor, fillStyle: color });
+    for (let digit = 0; digit < 10; digit++) { // its number where half of a class lie on either side
+      const mine = spots.filter((_, i) => Number(labels[i]) === digit);
+      const [x, y] = [0, 1].map((axis) => mine.map((spot) => spot[axis]).sort((a, b) => a - b)[mine.length >> 1]);
+      context.strokeText(digit, x, y + 12);
+      context.fillText(digit, x, y + 12);
+    }
+    many.textContent = `${shown.length} of ${labels.length} test images`;
   }
   function go(i) {
     chosen = i;
@@ -217,7 +228,9 @@ function imageMap({ maps, digits, labels, methods }, choose) {
   const button = (textContent, by) => element('button', { type: 'button', textContent, onclick: () => step(by) });
   epoch.oninput();
   which.onchange();
+  new MutationObserver(draw).observe(document.documentElement, { attributes: true });
   return [element('div', { className: 'choice' }, element('label', {}, 'Show ', which), button('Previous', -1), button('Next', 1),
+    many,
     element('label', {}, 'Pre-training: ', epoch, after)), map];
 }
 
