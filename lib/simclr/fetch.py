@@ -1,6 +1,7 @@
 """The data sets: where their four IDX files come from, and the checked cache of them in data/.
 
-By hand and not by pooch, which knows addresses of files but neither Python wheels nor a time-out for all."""
+By hand and not by pooch, which knows addresses of files but neither Python wheels nor a time-out for all.
+"""
 
 import gzip
 import pickle
