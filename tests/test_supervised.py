@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from simclr import supervised
 from simclr.augment import Views, to_float
 from simclr.draws import Task
 from simclr.errors import UserError
@@ -215,18 +216,16 @@ def test_finetuning_trains_all_but_the_encoder_it_was_given(pretrained, update_n
 def test_the_kept_weights_are_the_running_mean(monkeypatch):
     """With a decay of one, the plain mean of the weights after each step."""
     model, after = network(), []
-    weight = model.head.weight
-    real = torch.optim.lr_scheduler.LambdaLR.step
+    real = supervised._average
 
-    def step(self, *args):
-        real(self, *args)
-        if self.last_epoch:
-            after.append(weight.detach().clone())
+    def average(mean, model, share):
+        real(mean, model, share)
+        after.append(model.head.weight.detach().clone())
 
-    monkeypatch.setattr(torch.optim.lr_scheduler.LambdaLR, "step", step)
+    monkeypatch.setattr(supervised, "_average", average)
     train(model, *labelled(), recipe(steps=3, average=1.0))
     assert len(after) == 3 and not torch.equal(after[0], after[2])
-    torch.testing.assert_close(weight.detach(), torch.stack(after).mean(0))
+    torch.testing.assert_close(model.head.weight.detach(), torch.stack(after).mean(0))
 
 
 def test_smoothed_targets_keep_the_loss_from_falling_to_0():

@@ -29,9 +29,10 @@ def resume(file: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> 
     Raises:
         UserError: the file cannot be read, or is of another network.
     """
+    device = next(network.parameters()).device
     try:
         state = ranks.from_first(
-            lambda: torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
+            lambda: torch.load(file, map_location=device, weights_only=True) if file.exists() else None
         )
         if state is None:
             return []

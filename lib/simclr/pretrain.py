@@ -15,6 +15,7 @@ from simclr.augment import Views, to_float, views_of
 from simclr.errors import UserError
 from simclr.model import BATCH, Encoder, features, projection_head
 from simclr.neighbours import nearest
+from simclr.replay import Replayed, adamw, set_rates
 
 # The same validation views every epoch: the curve moves by learning alone.
 VALIDATION_SEED = 1_000_000
@@ -58,14 +59,20 @@ def pretrained(
     if start is not None:
         network[0].load_state_dict(start.state_dict())
     network = ranks.synchronised(network).to(images.device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
-    )
+    groups = [{"params": list(network.parameters()), "lr": params.learning_rate}]
+    optimiser = adamw(groups, params.weight_decay, images.device)
     history = checkpoints.resume(checkpoint, network, optimiser)
+    generator, views = torch.Generator(images.device), views_of(params)
+
+    def learn(pairs: Tensor) -> Tensor:
+        batch = views_of_pairs(images, pairs, views, generator)
+        return training_step(network, optimiser, batch, params.temperature, dtype)
+
+    learn = Replayed(learn, [network], optimiser, generator)
     trained = {"train_loss": math.nan, "seconds": 0.0}
     for epoch in range(len(history), params.epochs + 1):
         if epoch > 0:
-            trained = _train(network, optimiser, images, params, seed, epoch, dtype, progress)
+            trained = _train(learn, network, images, params, seed, epoch, dtype, progress)
         validated = _validate(network, validation, params, dtype)
         history.append({"epoch": epoch, **trained, **validated})
         after_epoch(epoch, network[0])
@@ -153,23 +160,40 @@ def two_views(
     Yields:
         (2N, 1, 28, 28) floats, rows i and i + N a positive pair.
     """
-    share = ranks.share(batch_size)
-    generator = torch.Generator(images.device).manual_seed(seed * 1_000_003 + epoch)
-    order = torch.randperm(len(images), generator=generator, device=images.device)
-    full = len(order) // batch_size * batch_size  # the last partial batch is left out
+    generator = torch.Generator(images.device).manual_seed(seed_of(seed, epoch))
+    for pairs in positive_pairs(len(images), batch_size, generator, partners):
+        yield views_of_pairs(images, pairs, views, generator)
+
+
+def seed_of(seed: int, epoch: int) -> int:
+    """The seed of the order and the views of an epoch."""
+    return seed * 1_000_003 + epoch
+
+
+def positive_pairs(
+    many: int, batch_size: int, generator: torch.Generator, partners: Tensor | None = None
+) -> Iterator[Tensor]:
+    """Which of so many images are a batch's N pairs, (N, 2) indices; arguments as of `two_views`."""
+    order = torch.randperm(many, generator=generator, device=generator.device)
+    full = many // batch_size * batch_size  # the last partial batch is left out
     for rows in order[:full].split(batch_size):
         other = rows
         if partners is not None:
             shape = len(rows), 1
-            pick = torch.randint(partners.shape[1], shape, generator=generator, device=images.device)
+            pick = torch.randint(partners.shape[1], shape, generator=generator, device=rows.device)
             other = partners[rows].gather(1, pick).squeeze(1)
-        pair = to_float(images[rows]), to_float(images[other])
-        yield torch.cat([views(each, generator, share) for each in pair])
+        yield torch.stack([rows, other], dim=1)
+
+
+def views_of_pairs(images: Tensor, pairs: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+    """A view of each image of the pairs (N, 2), this rank's share; in the order of `two_views`."""
+    share = ranks.share(len(pairs))
+    return torch.cat([views(to_float(images[rows]), generator, share) for rows in pairs.unbind(1)])
 
 
 def _train(
+    learn: Replayed,
     network: nn.Module,
-    optimiser: torch.optim.Optimizer,
     images: Tensor,
     params,
     seed: int,
@@ -179,27 +203,27 @@ def _train(
 ) -> dict[str, float]:
     """One epoch: the mean of its losses, the last learning rate, seconds and views a second."""
     start, steps = time.perf_counter(), len(images) // params.batch_size
-    views = 2 * params.batch_size  # of a step
-    total, partners = torch.zeros((), device=images.device), None
+    seen = 2 * params.batch_size  # views of a step
+    partners, generator = None, learn.generator
     if params.nearest:
         partners = nearest(features(network[0], images, dtype), params.nearest)[1]
     network.train()
     training = time.perf_counter()  # the search for neighbours is not in the speed that is shown
-    batches = two_views(images, views_of(params), params.batch_size, seed, epoch, partners)
-    for step, batch in enumerate(batches):
+    learn.total.zero_()
+    generator.manual_seed(seed_of(seed, epoch))
+    for step, pairs in enumerate(positive_pairs(len(images), params.batch_size, generator, partners)):
         rate = learning_rate(params, (epoch - 1) * steps + step, steps)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        loss = training_step(network, optimiser, batch, params.temperature, dtype)
-        total += loss
+        set_rates(learn.optimiser, [rate])
+        learn(pairs)
         if step % 10 == 0:
-            speed = (step + 1) * views / (time.perf_counter() - training)
-            left = ((params.epochs - epoch + 1) * steps - step - 1) * views / speed
+            mean = learn.total.item() / (step + 1)
+            speed = (step + 1) * seen / (time.perf_counter() - training)
+            left = ((params.epochs - epoch + 1) * steps - step - 1) * seen / speed
             progress(
-                f"pretrain, seed {seed}  epoch {epoch}/{params.epochs}  loss {loss.item():.3f}"
+                f"pretrain, seed {seed}  epoch {epoch}/{params.epochs}  loss {mean:.3f}"
                 f"  {speed:,.0f} views/s  {left / 60:.0f} min left"
             )
-    mean = total.item() / steps  # waits for the device
+    mean = learn.total.item() / steps  # waits for the device
     if not math.isfinite(mean):
         raise UserError(
             f"pretrain: the loss is {mean} in epoch {epoch}: training diverged; lower learning_rate "
@@ -210,7 +234,7 @@ def _train(
         "train_loss": mean,
         "learning_rate": rate,
         "seconds": seconds,
-        "views_per_second": steps * views / seconds,
+        "views_per_second": steps * seen / seconds,
     }
 
 

@@ -14,6 +14,7 @@ from simclr.draws import History, Task
 from simclr.errors import UserError
 from simclr.model import Classifier, Encoder, features
 from simclr.probe import fit_linear
+from simclr.replay import Replayed, adamw, set_rates
 
 # Added to a seed, so that weights, dropout and the order of images have streams of their own. Torch's
 # generator on a CPU takes the lowest 32 bits of a seed only, so these must differ there.
@@ -53,6 +54,11 @@ class Recipe:
     smoothing: float = 0.0
     average: float = 0.0
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, from 0, as a share of its peak."""
+        warm = min(1, (step + 1) / max(1, self.warmup))
+        return warm * (1 + math.cos(math.pi * step / self.steps)) / 2
+
 
 def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> History:
     """Train `model` in place with cross entropy; it is left in training mode.
@@ -71,62 +77,59 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
     model.to(images.device, memory_format=torch.channels_last)
     mean = copy.deepcopy(model) if recipe.average else None
     batches = min(-(-len(images) // recipe.batch_size), len(images) // 2)  # batch norm needs two
-    epochs = -(-recipe.steps // batches)
-    optimiser, schedule = _optimiser(model, recipe)
-    history: History = {"step": [], "loss": [], "accuracy": []}
-    for epoch in range(1, epochs + 1):
-        _training_mode(model, recipe.update_norm)
-        sums, seen = torch.zeros(2, device=images.device), 0  # of losses, of right answers
-        order = torch.randperm(len(images), generator=generator, device=images.device)
-        left = recipe.steps - (epoch - 1) * batches
-        for rows in order.tensor_split(batches)[:left]:
-            batch, truth = to_float(images[rows]), labels[rows]
-            batch = batch if recipe.views is None else recipe.views(batch, generator)
-            batch = batch.contiguous(memory_format=torch.channels_last)
-            with hardware.autocast(images.device, recipe.dtype):
-                logits = model(batch)
-            loss = F.cross_entropy(logits, truth, label_smoothing=recipe.smoothing)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            if mean is not None:
-                _average(mean, model, recipe.average, schedule.last_epoch)
-            right = (logits.detach().argmax(1) == truth).sum()
-            sums, seen = sums + torch.stack([loss.detach() * len(rows), right]), seen + len(rows)
-        loss, accuracy = (sums / seen).tolist()
-        _check(loss, epoch, recipe)
-        for name, value in zip(history, (schedule.last_epoch, loss, accuracy), strict=True):
-            history[name].append(value)
+    peaks = recipe.encoder_rate, recipe.head_rate
+    parts = zip((model.encoder, model.head), peaks, strict=True)
+    groups = [{"params": list(part.parameters()), "lr": rate} for part, rate in parts]
+    optimiser = adamw(groups, recipe.weight_decay, images.device, fused=True)
+
+    def learn(rows: Tensor, share: Tensor) -> Tensor:
+        batch, truth = to_float(images[rows]), labels[rows]
+        batch = batch if recipe.views is None else recipe.views(batch, generator)
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        with hardware.autocast(images.device, recipe.dtype):
+            logits = model(batch)
+        loss = F.cross_entropy(logits, truth, label_smoothing=recipe.smoothing)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if mean is not None:
+            _average(mean, model, share)
+        right = (logits.detach().argmax(1) == truth).sum()
+        return torch.stack([loss.detach() * len(rows), right, torch.full_like(right, len(rows))])
+
+    learn = Replayed(learn, [model, mean] if mean else [model], optimiser, generator, sums=(3,))
+    ends, totals = [], []  # of epochs
+    for step in range(recipe.steps):
+        if step % batches == 0:
+            _training_mode(model, recipe.update_norm)
+            order = torch.randperm(len(images), generator=generator, device=images.device)
+            epoch = order.tensor_split(batches)
+        set_rates(optimiser, [rate * recipe.rate(step) for rate in peaks])
+        share = 1 - min(recipe.average, 1 - 1 / (step + 1))  # of the newest weights; a plain mean at first
+        learn(epoch[step % batches], torch.full((), share, device=images.device))
+        if step % batches == batches - 1 or step == recipe.steps - 1:
+            ends.append(step + 1)
+            totals.append(learn.total.clone())
+            learn.total.zero_()
     if mean is not None:
         model.load_state_dict(mean.state_dict())
-    return history
+    losses, right, seen = torch.stack(totals).T.cpu()
+    _check(losses, recipe)
+    return {"step": ends, "loss": (losses / seen).tolist(), "accuracy": (right / seen).tolist()}
 
 
-def _check(loss: float, epoch: int, recipe: Recipe) -> None:
-    if not math.isfinite(loss):
+def _check(losses: Tensor, recipe: Recipe) -> None:
+    if not losses.isfinite().all():
+        epoch = (~losses.isfinite()).nonzero()[0].item() + 1
         raise UserError(
-            f"the loss is {loss} in epoch {epoch}: training diverged; lower the learning "
+            f"the loss is {losses[epoch - 1]} in epoch {epoch}: training diverged; lower the learning "
             f"rates ({recipe.encoder_rate:g} encoder, {recipe.head_rate:g} head)"
         )
 
 
-def _optimiser(model: Classifier, recipe: Recipe):
-    """AdamW and its schedule: linear warm-up times a cosine to 0."""
-    parts = (model.encoder, recipe.encoder_rate), (model.head, recipe.head_rate)
-    groups = [{"params": part.parameters(), "lr": rate} for part, rate in parts]
-    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
-
-    def rate(step: int) -> float:
-        return min(1, (step + 1) / max(1, recipe.warmup)) * (1 + math.cos(math.pi * step / recipe.steps)) / 2
-
-    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-
-
 @torch.no_grad()
-def _average(mean: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Move the averaged weights and statistics towards the model's; a plain mean at first."""
-    share = 1 - min(decay, 1 - 1 / step)
+def _average(mean: nn.Module, model: nn.Module, share: Tensor) -> None:
+    """Move the averaged weights and statistics towards the model's by a share (a scalar)."""
     for kept, value in zip(mean.state_dict().values(), model.state_dict().values(), strict=True):
         if kept.is_floating_point():
             kept.lerp_(value, share)
