@@ -54,7 +54,7 @@ TRIED = [
     *[
         ("spread", f"exponent {e}", {"spread": {"exponent": float(e)}}, ENDS) for e in (3, 10, 20)
     ],
-    ("spread", "exponent 10, memory 0.999", {"spread": {"exponent": 10.0, "memory": 0.999}}, ENDS),
+    ("spread", "exponent 10, alpha 0.999", {"spread": {"exponent": 10.0, "alpha": 0.999}}, ENDS),
     ("selftrain", "as it is", {}, (100,)),
     ("selftrain", "570 steps", {"selftrain": {"steps": 570}}, (100,)),
     ("selftrain", "2280 steps", {"selftrain": {"steps": 2280}}, (100,)),

@@ -11,12 +11,12 @@ from simclr.augment import Views
 from simclr.draws import Pool, Task
 from simclr.model import Encoder, features, predict
 from simclr.neighbours import averaged_features, nearest
-from simclr.selftrain import selftrain, selftrain_both
-from simclr.spread import both, both_labels, graph_labels, spread, spread_both, spread_probe, surest
+from simclr.selftrain import selftrain
+from simclr.spread import both, graph_labels, spread, spread_probe, surest
 
-SELFTRAIN = {"exponent": 3, "memory": 0.99, "surest": 0.9, "seed": 0, "steps": 60, "batch_size": 20}
-SELFTRAIN |= {"learning_rate": 0.002, "warmup_steps": 5, "weight_decay": 0.0, "smoothing": 0.1}
-SELFTRAIN |= {"average": 0.9, "dropout_conv": 0.0, "dropout_dense": 0.1, "rotation": 5, "shear": 0.0}
+SELFTRAIN = {"exponent": 3, "alpha": 0.99, "surest": 0.9, "seed": 0, "steps": 60, "batch_size": 20}
+SELFTRAIN |= {"learning_rate": 0.002, "warmup_steps": 5, "weight_decay": 0.0, "label_smoothing": 0.1}
+SELFTRAIN |= {"ema_decay": 0.9, "dropout_conv": 0.0, "dropout_dense": 0.1, "rotation": 5, "shear": 0.0}
 SELFTRAIN |= {"crop_scale": 0.9, "crop_aspect": 1.1, "flip": False}
 
 
@@ -48,7 +48,7 @@ def test_spreading_is_the_closed_form():
     h, labels = clouds()
     cosines, indices = graph(h)
     rows = np.array([0, 1, 2, 30])
-    found = spread(cosines, indices, rows, labels[rows].numpy(), exponent=3, memory=0.9)
+    found = spread(cosines, indices, rows, labels[rows].numpy(), exponent=3, alpha=0.9)
     w = np.zeros((len(h), len(h)))
     np.put_along_axis(w, indices, cosines.clip(0) ** 3, axis=1)
     w = np.maximum(w, w.T)
@@ -102,7 +102,7 @@ def task(encoder) -> Task:
 
 
 def test_three_labels_teach_a_classifier(task):
-    values = {"exponent": 3, "memory": 0.99, "surest": 0.9, "taught_images": 50, "taught_l2": 0.001}
+    values = {"exponent": 3, "alpha": 0.99, "surest": 0.9, "taught_images": 50, "taught_l2": 0.001}
     classifier, history = spread_probe(task, SimpleNamespace(**values))
     images, labels = pictures()
     called = classifier.head(features(task.encoder, images)).argmax(1)
@@ -148,9 +148,9 @@ def test_a_probe_without_weight_leaves_the_graphs_labels_and_one_with_weight_doe
     task = Task(0, task.images, task.labels, task.encoder, torch.float32, pool)
     values = SELFTRAIN | {"surest": 1.0, "probe_l2": 0.001}
     alone = graph_labels(task, SimpleNamespace(**values))
-    without = both_labels(task, SimpleNamespace(**values, probe_weight=0.0))
+    without = graph_labels(task, SimpleNamespace(**values, probe_weight=0.0))
     np.testing.assert_array_equal(without, alone)
-    _, labels = both_labels(task, SimpleNamespace(**values, probe_weight=1.0))
+    _, labels = graph_labels(task, SimpleNamespace(**values, probe_weight=1.0))
     truth = pictures()[1].numpy()
     assert (labels == truth).mean() > (alone[1] == truth).mean() + 0.1
 
@@ -159,6 +159,6 @@ def test_a_linear_layer_and_the_network_learn_what_graph_and_probe_say(task):
     values = SELFTRAIN | {"probe_l2": 0.001, "probe_weight": 0.25}
     values |= {"taught_images": 50, "taught_l2": 0.001}
     images, labels = pictures()
-    for method in (spread_both, selftrain_both):
+    for method in (spread_probe, selftrain):
         classifier, _ = method(task, SimpleNamespace(**values))
         assert (predict(classifier, images).argmax(1) == labels).float().mean() > 0.95

@@ -223,12 +223,12 @@ def test_the_kept_weights_are_the_running_mean(monkeypatch):
         after.append(model.head.weight.detach().clone())
 
     monkeypatch.setattr(supervised, "_average", average)
-    train(model, *labelled(), recipe(steps=3, average=1.0))
+    train(model, *labelled(), recipe(steps=3, ema_decay=1.0))
     assert len(after) == 3 and not torch.equal(after[0], after[2])
     torch.testing.assert_close(model.head.weight.detach(), torch.stack(after).mean(0))
 
 
 def test_smoothed_targets_keep_the_loss_from_falling_to_0():
     hard = train(network(), *labelled(), recipe(steps=60))["loss"][-1]
-    smooth = train(network(), *labelled(), recipe(steps=60, smoothing=0.3))["loss"][-1]
+    smooth = train(network(), *labelled(), recipe(steps=60, label_smoothing=0.3))["loss"][-1]
     assert hard < 0.3 < smooth

@@ -36,7 +36,9 @@ class Encoder(nn.Module):
             count[kind] += 1
             k = count[kind]
             if kind == "pool":
-                layers |= {f"pool{k}": nn.MaxPool2d(2), f"drop{k}": nn.Dropout(dropout_conv)}
+                # the largest of four is the same before ReLU as after it, and ReLU then has a quarter to do
+                late = dict([layers.popitem()]) if "relu" in next(reversed(layers)) else {}
+                layers |= {f"pool{k}": nn.MaxPool2d(2), **late, f"drop{k}": nn.Dropout(dropout_conv)}
             elif kind == "residual":
                 layers[f"residual{k}"] = Residual(channels)
             else:

@@ -13,13 +13,13 @@ _BLOCK = 2000  # images whose similarities to all others are in memory at a time
 
 @torch.no_grad()
 def averaged_features(
-    encoder: Encoder, images: Tensor, views: Views, rounds: int, dtype: torch.dtype
+    encoder: Encoder, images: Tensor, views: Views, many: int, dtype: torch.dtype
 ) -> Tensor:
     """Features averaged over random views, so that neighbours do not hang on how a digit stands.
 
     Args:
         images: (N, 28, 28) uint8.
-        rounds: views an image.
+        many: views an image.
 
     Returns:
         (N, 512) fp32.
@@ -29,10 +29,10 @@ def averaged_features(
     out = []
     for batch in images.split(BATCH):
         total = 0
-        for _ in range(rounds):
+        for _ in range(many):
             with hardware.autocast(images.device, dtype):
                 total = total + encoder(views(to_float(batch), generator)).float()
-        out.append(total / rounds)
+        out.append(total / many)
     return torch.cat(out)
 
 

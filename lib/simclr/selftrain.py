@@ -1,13 +1,12 @@
 """Self-training: the whole network learns the labels that have spread to the unlabelled images."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from simclr.augment import views_of
 from simclr.draws import History, Task
 from simclr.model import Classifier, Encoder
-from simclr.spread import CLASSES, both_labels, graph_labels
+from simclr.spread import CLASSES, graph_labels
 from simclr.supervised import Recipe, recipe_for, train
 
 
@@ -25,16 +24,7 @@ def selftrain(task: Task, params) -> tuple[Classifier, History]:
     Returns:
         The classifier, in training mode, and its history.
     """
-    return teach(task, params, *graph_labels(task, params))
-
-
-def selftrain_both(task: Task, params) -> tuple[Classifier, History]:
-    """As `selftrain`, with labels about which a linear probe has a word, too (`spread.both`)."""
-    return teach(task, params, *both_labels(task, params))
-
-
-def teach(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
-    """Train a copy of the encoder and a new head on images of the pool, `rows` (n,), and `labels` (n,)."""
+    rows, labels = graph_labels(task, params)
     images = task.pool.images[torch.from_numpy(rows)]
     recipe = recipe_for(
         task,
@@ -44,8 +34,8 @@ def teach(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Cla
         views_of(params),
         update_norm=True,
         warmup=params.warmup_steps,
-        smoothing=params.smoothing,
-        average=params.average,
+        label_smoothing=params.label_smoothing,
+        ema_decay=params.ema_decay,
     )
     targets = torch.from_numpy(labels).to(images.device)
     return student(task.encoder, images, targets, CLASSES, params, recipe)

@@ -18,11 +18,11 @@ def spread(
     rows: np.ndarray,
     labels: np.ndarray,
     exponent: float,
-    memory: float,
+    alpha: float,
 ) -> np.ndarray:
     """Spread labels over the symmetric graph of neighbours (Zhou et al. 2004).
 
-    Solves (1 - memory S) f = y for each class, the paper's F* = (I - alpha S)^-1 Y, with S the graph's
+    Solves (I - alpha S) f = y for each class, the paper's F* = (I - alpha S)^-1 Y, with S the graph's
     weights normalised on both sides and y one where an image carries the class's label. The masses of the
     classes are made equal, as no label says how frequent they are.
 
@@ -30,12 +30,12 @@ def spread(
         cosines, indices: (N, k), of `nearest`.
         rows: (n,) images that carry a label; their classes are `labels` (n,).
         exponent: an edge weighs its cosine to this power.
-        memory: in [0, 1), how far labels travel.
+        alpha: in [0, 1), how far labels travel.
 
     Returns:
         (N, classes) shares that sum to 1.
     """
-    system = laplacian(cosines, indices, exponent, memory)
+    system = laplacian(cosines, indices, exponent, alpha)
     given = np.zeros((len(indices), CLASSES))
     given[rows, labels] = 1
     mass = np.stack([cg(system, column, rtol=1e-6)[0] for column in given.T], axis=1)
@@ -45,8 +45,8 @@ def spread(
     return np.divide(mass, total, out=np.full_like(mass, 1 / CLASSES), where=total > 0)
 
 
-def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, memory: float):
-    """The matrix 1 - memory S of `spread`, sparse (N, N); arguments as there."""
+def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, alpha: float):
+    """The matrix I - alpha S of `spread`, sparse (N, N); arguments as there."""
     n, k = indices.shape
     edges = np.clip(cosines, 0, None).ravel() ** exponent
     ends = np.repeat(np.arange(n), k), indices.ravel()
@@ -54,7 +54,7 @@ def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, memory:
     weights = weights.maximum(weights.T)
     degree = np.asarray(weights.sum(1)).ravel()
     scale = sparse.diags(np.where(degree > 0, degree, 1) ** -0.5)
-    return sparse.identity(n) - memory * (scale @ weights @ scale)
+    return sparse.identity(n) - alpha * (scale @ weights @ scale)
 
 
 def surest(shares: np.ndarray, share: float) -> np.ndarray:
@@ -88,30 +88,19 @@ def both(graph: np.ndarray, probe: np.ndarray, weight: float) -> np.ndarray:
 def graph_labels(task: Task, params) -> tuple[np.ndarray, np.ndarray]:
     """The images of the pool whose spread labels are surest, sorted, and their labels.
 
-    The images that carry a label are among them, with that label.
+    The images that carry a label are among them, with that label. With `params.probe_weight` a linear
+    probe of the labelled images has a word, too, see `both`.
     """
-    return _surest_labels(task, _graph_says(task, params), params.surest)
-
-
-def both_labels(task: Task, params) -> tuple[np.ndarray, np.ndarray]:
-    """As `graph_labels`, but a linear probe of the labelled images has a word, see `both`."""
-    h = features(task.encoder, task.pool.images, task.dtype)
-    layer = fit_linear(h[torch.from_numpy(task.pool.rows)], task.labels, params.probe_l2)
-    with torch.no_grad():
-        probe_says = layer(h).softmax(1).cpu().numpy()
-    shares = both(_graph_says(task, params), probe_says, params.probe_weight)
-    return _surest_labels(task, shares, params.surest)
-
-
-def _graph_says(task: Task, params) -> np.ndarray:
     pool, given = task.pool, task.labels.cpu().numpy()
-    return spread(pool.cosines, pool.indices, pool.rows, given, params.exponent, params.memory)
-
-
-def _surest_labels(task: Task, shares: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    shares = spread(pool.cosines, pool.indices, pool.rows, given, params.exponent, params.alpha)
+    if weight := getattr(params, "probe_weight", 0):
+        h = features(task.encoder, pool.images, task.dtype)
+        layer = fit_linear(h[torch.from_numpy(pool.rows)], task.labels, params.probe_l2)
+        with torch.no_grad():
+            shares = both(shares, layer(h).softmax(1).cpu().numpy(), weight)
     labels = shares.argmax(1)
-    labels[task.pool.rows] = task.labels.cpu().numpy()
-    rows = np.union1d(surest(shares, share), task.pool.rows)
+    labels[pool.rows] = given
+    rows = np.union1d(surest(shares, params.surest), pool.rows)
     return rows, labels[rows]
 
 
@@ -120,15 +109,7 @@ def spread_probe(task: Task, params) -> tuple[Classifier, History]:
 
     The graph holds no test image: what comes out is a classifier like any other.
     """
-    return _taught(task, params, *graph_labels(task, params))
-
-
-def spread_both(task: Task, params) -> tuple[Classifier, History]:
-    """As `spread_probe`, with the labels of `both_labels`."""
-    return _taught(task, params, *both_labels(task, params))
-
-
-def _taught(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
+    rows, labels = graph_labels(task, params)
     order = np.random.default_rng(task.draw).permutation(len(rows))[: params.taught_images]
     h = features(task.encoder, task.pool.images[rows[order]], task.dtype)
     return joined(task.encoder, fit_linear(h, torch.from_numpy(labels[order]), params.taught_l2)), {}

@@ -37,8 +37,8 @@ class Recipe:
             and shifts are trained like any weight.
         seed: of order, views and dropout.
         dtype: of the network's arithmetic.
-        smoothing: share of every target that is spread over all classes (Szegedy et al. 2016).
-        average: decay of the running mean of all weights that is kept in the end; 0 keeps the last.
+        label_smoothing: share of every target that is spread over all classes (Szegedy et al. 2016).
+        ema_decay: decay of the running mean of all weights that is kept in the end; 0 keeps the last.
     """
 
     steps: int
@@ -51,8 +51,8 @@ class Recipe:
     seed: int
     dtype: torch.dtype
     warmup: int = 0
-    smoothing: float = 0.0
-    average: float = 0.0
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, from 0, as a share of its peak."""
@@ -75,7 +75,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
     generator = torch.Generator(images.device).manual_seed(recipe.seed + _ORDER)
     torch.manual_seed(recipe.seed + _DROPOUT)  # dropout draws from the global generator
     model.to(images.device, memory_format=torch.channels_last)
-    mean = copy.deepcopy(model) if recipe.average else None
+    mean = copy.deepcopy(model) if recipe.ema_decay else None
     batches = min(-(-len(images) // recipe.batch_size), len(images) // 2)  # batch norm needs two
     peaks = recipe.encoder_rate, recipe.head_rate
     parts = zip((model.encoder, model.head), peaks, strict=True)
@@ -88,7 +88,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
         batch = batch.contiguous(memory_format=torch.channels_last)
         with hardware.autocast(images.device, recipe.dtype):
             logits = model(batch)
-        loss = F.cross_entropy(logits, truth, label_smoothing=recipe.smoothing)
+        loss = F.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -105,7 +105,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
             order = torch.randperm(len(images), generator=generator, device=images.device)
             epoch = order.tensor_split(batches)
         set_rates(optimiser, [rate * recipe.rate(step) for rate in peaks])
-        share = 1 - min(recipe.average, 1 - 1 / (step + 1))  # of the newest weights; a plain mean at first
+        share = 1 - min(recipe.ema_decay, 1 - 1 / (step + 1))  # of the newest weights; a plain mean at first
         learn(epoch[step % batches], torch.full((), share, device=images.device))
         if step % batches == batches - 1 or step == recipe.steps - 1:
             ends.append(step + 1)

@@ -19,7 +19,7 @@ def link(job, progress: Callable[[str], None]) -> None:
     encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
     images = data.images(job.data, "pool").to(device)
     progress(f"graph of {len(images):,} images")
-    h = averaged_features(encoder, images, Views(**inputs["views"]), inputs["rounds"], dtype)
+    h = averaged_features(encoder, images, Views(**inputs["views"]), inputs["feature_views"], dtype)
     cosines, indices = nearest(h, inputs["neighbours"])
     found = {"cosines": cosines, "indices": indices.int(), "components": components(h, COMPONENTS)}
     np.savez(job.folder / "graph.npz", **{name: value.cpu() for name, value in found.items()})

@@ -170,7 +170,7 @@ class Spreading(Section):
     """How labels spread."""
 
     exponent: Annotated[float, Field(ge=0, le=1000)]
-    memory: Share
+    alpha: Share
     surest: Annotated[float, Field(gt=0, le=1)]
 
 
@@ -188,7 +188,7 @@ class Both(Section):
 
 
 class Spread(Augmentation, Teaching):
-    views: Annotated[int, Field(ge=1, le=100)]
+    feature_views: Annotated[int, Field(ge=1, le=100)]
     neighbours: Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -199,8 +199,8 @@ class Neighbours(Schedule):
 class Selftrain(Training, Teaching):
     learning_rate: Rate
     warmup_steps: Annotated[int, Field(ge=0, le=10_000)]
-    smoothing: Share
-    average: Share
+    label_smoothing: Share
+    ema_decay: Share
     choices: Seeds
 
 
@@ -215,7 +215,7 @@ class Own(AllViews, Spreading, Both):
     steps: Steps
     nearest: Annotated[int, Field(ge=1, le=100)]
     nearest_steps: Steps
-    rounds: Annotated[int, Field(ge=1, le=100)]
+    feature_views: Annotated[int, Field(ge=1, le=100)]
     neighbours: Annotated[int, Field(ge=1, le=1000)]
     student_steps: Steps
 

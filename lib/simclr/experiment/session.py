@@ -86,7 +86,7 @@ def _work(job: Job) -> float:
     if job.kind in ("map", "untrained"):
         return 0
     if job.kind == "graph":  # to find the neighbours costs about as much as two views of the pool
-        return (inputs["rounds"] + 2) * POOL * FORWARD
+        return (inputs["feature_views"] + 2) * POOL * FORWARD
     if "train" in inputs:
         epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
         return values["epochs"] * epoch * (1.2 if values["nearest"] else 1)

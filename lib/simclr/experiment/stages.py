@@ -150,20 +150,19 @@ _METHODS = (
            curve=False, overview=False),
     # Where the graph alone goes astray, as with clothes.
     Method("spread_both", "Spreading, graph and probe", "label spreading by graph and probe", "#0B4F9E",
-           "", "simclr.spread:spread_both", "neighbours", sections=("spread", "both"), pool=True,
-           curve=False, overview=False),
+           "", _SPREAD, "neighbours", sections=("spread", "both"), pool=True, curve=False, overview=False),
     Method("selftrain_both", "Self-training, graph and probe", "self-training by graph and probe",
-           "#B3261E", "", "simclr.selftrain:selftrain_both", "neighbours", sections=("selftrain", "both"),
-           steps="steps", pool=True, curve=False, overview=False),
+           "#B3261E", "", _SELFTRAIN, "neighbours", sections=("selftrain", "both"), steps="steps", pool=True,
+           curve=False, overview=False),
     # What less of contrastive learning, or none, would have led to.
     Method("selftrain_source", "Self-training, source's encoder", "self-training on the source's encoder",
            "#B3261E", "", _SELFTRAIN, "pretrained", sections=("selftrain",), steps="steps", pool=True,
            curve=False, overview=False),
     Method("selftrain_scratch", "Self-training, source's graph", "self-training on the source's graph",
-           "#B3261E", "", "simclr.scratch:selftrain_scratch", "pretrained", sections=("selftrain",),
+           "#B3261E", "", "simclr.starts:selftrain_scratch", "pretrained", sections=("selftrain",),
            steps="steps", pool=True, curve=False, overview=False),
     Method("selftrain_pixels", "Self-training, graph of pixels", "self-training from a graph of pixels",
-           "#B3261E", "", "simclr.pixels:selftrain_pixels", "untrained", sections=("selftrain",),
+           "#B3261E", "", "simclr.starts:selftrain_pixels", "untrained", sections=("selftrain",),
            steps="steps", pool=True, curve=False, overview=False),
 )
 # fmt: on

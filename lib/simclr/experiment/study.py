@@ -182,7 +182,7 @@ class Study:
     def graph(self, encoder: cache.Job) -> cache.Job:
         """The job that links every image of the pool to its neighbours."""
         values = self.params["spread"]
-        inputs = self.environment | {"rounds": values.views, "neighbours": values.neighbours}
+        inputs = self.environment | {"feature_views": values.feature_views, "neighbours": values.neighbours}
         inputs["views"] = {name: getattr(values, name) for name in Augmentation.model_fields}
         return self._job("graph", "link:link", inputs, encoder=encoder)
 

@@ -113,4 +113,4 @@ def _minutes(project: Project) -> float:
     own, machine = project.params, project.study.machine
     speed = session.images_per_second(machine["device"], machine["precision"], batch=256)
     views = 2 * min(own.batch_size, len(project.sample) // 4) * (own.steps + 1.2 * own.nearest_steps)
-    return (views + (own.rounds + 2) * len(project.sample) * session.FORWARD) / speed / 60
+    return (views + (own.feature_views + 2) * len(project.sample) * session.FORWARD) / speed / 60

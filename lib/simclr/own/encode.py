@@ -46,7 +46,7 @@ def link(job, progress: Callable[[str], None]) -> None:
     rows = sample(job.data, params.sample)
     progress(f"graph of {len(rows):,} images")
     images = torch.from_numpy(images_of(job)[rows]).to(device)
-    h = averaged_features(encoder, images, views_of(params), params.rounds, dtype)
+    h = averaged_features(encoder, images, views_of(params), params.feature_views, dtype)
     cosines, indices = nearest(h, params.neighbours)
     found = {"cosines": cosines, "indices": indices.int(), "components": components(h, COMPONENTS)}
     np.savez(job.folder / GRAPH, rows=rows, **{k: v.cpu() for k, v in found.items()})

@@ -36,7 +36,7 @@ def learn(job, progress: Callable[[str], None]) -> None:
     classes, given = job.inputs["classes"], np.array(job.inputs["given"])
     labelled = np.searchsorted(graph["rows"], job.inputs["labelled"])
     progress("labels spread")
-    system = laplacian(graph["cosines"], graph["indices"], params.exponent, params.memory)
+    system = laplacian(graph["cosines"], graph["indices"], params.exponent, params.alpha)
     encoder, images = load_encoder(job.reads["encoder"].file(ENCODER)), images_of(job)
     h = features(encoder.to(device), torch.from_numpy(images[graph["rows"]]).to(device), dtype)
     graph_says = spread(system, labelled, given, len(classes))
@@ -133,8 +133,8 @@ def _recipe(params, dtype: torch.dtype) -> Recipe:
         seed=params.seed,
         dtype=dtype,
         warmup=params.student_steps // 10,
-        smoothing=params.smoothing,
-        average=params.average,
+        label_smoothing=params.label_smoothing,
+        ema_decay=params.ema_decay,
     )
 
 

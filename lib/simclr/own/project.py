@@ -116,17 +116,17 @@ class Project:
         return self._job("own_neighbours", "encode:encode", values, start=first)
 
     def graph(self) -> cache.Job:
-        values = self._own(*_VIEWS, "sample", "rounds", "neighbours")
+        values = self._own(*_VIEWS, "sample", "feature_views", "neighbours")
         return self._job("own_graph", "encode:link", values, encoder=self.encoder())
 
     def classifier(self) -> cache.Job:
         """The classifier that the labels give, with what the graph and cross-validation say."""
-        names = ("exponent", "memory", "probe_weight", "surest", "student_steps", "seed", "sample")
+        names = ("exponent", "alpha", "probe_weight", "surest", "student_steps", "seed", "sample")
         values = self._own(*_VIEWS, *names)
         taught = self.study.params["selftrain"]
         values["student_rate"], values["student_decay"] = taught.learning_rate, taught.weight_decay
         values["probe_l2"] = self.study.params["common"].probe_l2
-        for name in ("batch_size", "dropout_conv", "dropout_dense", "smoothing", "average"):
+        for name in ("batch_size", "dropout_conv", "dropout_dense", "label_smoothing", "ema_decay"):
             values[name] = getattr(taught, name)
         return self._job(
             "own_classifier",

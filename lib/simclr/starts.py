@@ -1,9 +1,11 @@
-"""Self-training from a graph of raw pixels: what is left of it where no encoder has learned anything."""
+"""Self-training from less: where an encoder has learned nothing, or lends its graph alone."""
 
 from dataclasses import replace
 
+import torch
+
 from simclr.draws import History, Task
-from simclr.model import Classifier
+from simclr.model import Classifier, Encoder
 from simclr.neighbours import nearest
 from simclr.selftrain import selftrain
 
@@ -18,3 +20,10 @@ def selftrain_pixels(task: Task, params) -> tuple[Classifier, History]:
     pixels = task.pool.images.flatten(1).float()
     cosines, indices = (found.cpu().numpy() for found in nearest(pixels, task.pool.indices.shape[1]))
     return selftrain(replace(task, pool=replace(task.pool, cosines=cosines, indices=indices)), params)
+
+
+def selftrain_scratch(task: Task, params) -> tuple[Classifier, History]:
+    """As `selftrain`, from random weights; the task's encoder gives the graph alone."""
+    torch.manual_seed(params.seed)
+    encoder = Encoder(network=task.encoder.network).to(task.images.device)
+    return selftrain(replace(task, encoder=encoder), params)
