@@ -216,13 +216,13 @@ def test_finetuning_trains_all_but_the_encoder_it_was_given(pretrained, update_n
 def test_the_kept_weights_are_the_running_mean(monkeypatch):
     """With a decay of one, the plain mean of the weights after each step."""
     model, after = network(), []
-    real = supervised._average
+    real = supervised.average
 
     def average(mean, model, share):
         real(mean, model, share)
         after.append(model.head.weight.detach().clone())
 
-    monkeypatch.setattr(supervised, "_average", average)
+    monkeypatch.setattr(supervised, "average", average)
     train(model, *labelled(), recipe(steps=3, ema_decay=1.0))
     assert len(after) == 3 and not torch.equal(after[0], after[2])
     torch.testing.assert_close(model.head.weight.detach(), torch.stack(after).mean(0))

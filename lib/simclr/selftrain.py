@@ -1,5 +1,6 @@
 """Self-training: the whole network learns the labels that have spread to the unlabelled images."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,11 @@ def selftrain(task: Task, params) -> tuple[Classifier, History]:
     Returns:
         The classifier, in training mode, and its history.
     """
-    rows, labels = graph_labels(task, params)
+    return teach(task, params, *graph_labels(task, params))
+
+
+def teach(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
+    """Train a copy of the encoder and a new head on images of the pool, `rows` (n,), and `labels` (n,)."""
     images = task.pool.images[torch.from_numpy(rows)]
     recipe = recipe_for(
         task,

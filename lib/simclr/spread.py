@@ -98,9 +98,14 @@ def graph_labels(task: Task, params) -> tuple[np.ndarray, np.ndarray]:
         layer = fit_linear(h[torch.from_numpy(pool.rows)], task.labels, params.probe_l2)
         with torch.no_grad():
             shares = both(shares, layer(h).softmax(1).cpu().numpy(), weight)
+    return surest_labels(task, shares, params.surest)
+
+
+def surest_labels(task: Task, shares: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """The images of the pool that carry a label or are among the `surest`, sorted, and their labels."""
     labels = shares.argmax(1)
-    labels[pool.rows] = given
-    rows = np.union1d(surest(shares, params.surest), pool.rows)
+    labels[task.pool.rows] = task.labels.cpu().numpy()
+    rows = np.union1d(surest(shares, share), task.pool.rows)
     return rows, labels[rows]
 
 

@@ -1,13 +1,16 @@
-"""Self-training from less: where an encoder has learned nothing, or lends its graph alone."""
+"""Self-training from less: without an encoder that has learned anything, or without a graph."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import torch
 
 from simclr.draws import History, Task
-from simclr.model import Classifier, Encoder
+from simclr.model import Classifier, Encoder, predict
 from simclr.neighbours import nearest
-from simclr.selftrain import selftrain
+from simclr.selftrain import selftrain, teach
+from simclr.spread import surest_labels
+from simclr.supervised import baseline_augmented
 
 
 def selftrain_pixels(task: Task, params) -> tuple[Classifier, History]:
@@ -27,3 +30,16 @@ def selftrain_scratch(task: Task, params) -> tuple[Classifier, History]:
     torch.manual_seed(params.seed)
     encoder = Encoder(network=task.encoder.network).to(task.images.device)
     return selftrain(replace(task, encoder=encoder), params)
+
+
+def selftrain_control(task: Task, params) -> tuple[Classifier, History]:
+    """As `selftrain`, without a graph: the control labels the pool, and learns what it is surest about.
+
+    Args:
+        task: with pool, whose graph is not used.
+        params: as of `selftrain`, and `teacher`, those of the control.
+    """
+    control, _ = baseline_augmented(task, SimpleNamespace(**params.teacher))
+    shares = predict(control, task.pool.images, task.dtype).softmax(1).cpu().numpy()
+    rows, labels = surest_labels(task, shares, params.surest)
+    return teach(replace(task, encoder=control.encoder), params, rows, labels)

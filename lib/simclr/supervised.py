@@ -93,7 +93,7 @@ def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> 
         loss.backward()
         optimiser.step()
         if mean is not None:
-            _average(mean, model, share)
+            average(mean, model, share)
         right = (logits.detach().argmax(1) == truth).sum()
         return torch.stack([loss.detach() * len(rows), right, torch.full_like(right, len(rows))])
 
@@ -128,7 +128,7 @@ def _check(losses: Tensor, recipe: Recipe) -> None:
 
 
 @torch.no_grad()
-def _average(mean: nn.Module, model: nn.Module, share: Tensor) -> None:
+def average(mean: nn.Module, model: nn.Module, share: Tensor) -> None:
     """Move the averaged weights and statistics towards the model's by a share (a scalar)."""
     for kept, value in zip(mean.state_dict().values(), model.state_dict().values(), strict=True):
         if kept.is_floating_point():

@@ -204,6 +204,24 @@ class Selftrain(Training, Teaching):
     choices: Seeds
 
 
+class FixMatch(Section):
+    """A network that learns from its own sure answers, see `fixmatch`."""
+
+    seed: Seed
+    steps: Steps
+    batch_size: Annotated[int, Field(ge=1, le=1000)]
+    unlabelled_ratio: Annotated[int, Field(ge=1, le=100)]
+    threshold: Share
+    learning_rate: Rate
+    warmup_steps: Annotated[int, Field(ge=0, le=10_000)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    dropout_conv: Share
+    dropout_dense: Share
+    ema_decay: Share
+    mild_rotation: Annotated[float, Field(ge=0, le=180)]
+    mild_crop_scale: Annotated[float, Field(gt=0, le=1)]
+
+
 class Own(AllViews, Spreading, Both):
     """A folder of one's own images; see `simclr.own`."""
 

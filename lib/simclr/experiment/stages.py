@@ -41,6 +41,7 @@ class Method:
         function: "module:name" of its training function, see `draws.measure`.
         encoder: the key of the encoder it starts from, if any.
         sections: of its parameters, the later over the earlier; none for its stage's.
+        teacher: the section of the parameters of a network that labels the pool first, if any.
         steps: the parameter that says how many optimiser steps it takes, if any.
         pool: whether it gets the unlabelled images and the graph of their neighbours.
         chosen: whether the labelled images are chosen by the encoder; else they are drawn.
@@ -56,6 +57,7 @@ class Method:
     function: str
     encoder: str = ""
     sections: tuple[str, ...] = ()
+    teacher: str = ""
     steps: str = ""
     pool: bool = False
     chosen: bool = False
@@ -161,6 +163,11 @@ _METHODS = (
     Method("selftrain_scratch", "Self-training, source's graph", "self-training on the source's graph",
            "#B3261E", "", "simclr.starts:selftrain_scratch", "pretrained", sections=("selftrain",),
            steps="steps", pool=True, curve=False, overview=False),
+    Method("selftrain_control", "Self-training, control's labels", "self-training from the control's answers",
+           "#B3261E", "", "simclr.starts:selftrain_control", "untrained", sections=("selftrain",),
+           teacher="baseline", steps="steps", pool=True, curve=False, overview=False),
+    Method("fixmatch", "FixMatch", "FixMatch", "#B3261E", "", "simclr.fixmatch:fixmatch", "untrained",
+           sections=("views", "fixmatch"), steps="steps", pool=True, curve=False, overview=False),
     Method("selftrain_pixels", "Self-training, graph of pixels", "self-training from a graph of pixels",
            "#B3261E", "", "simclr.starts:selftrain_pixels", "untrained", sections=("selftrain",),
            steps="steps", pool=True, curve=False, overview=False),
@@ -178,6 +185,7 @@ SECTIONS = (
         "gentle": sections.Gentle,
         "strict": sections.Teaching,
         "both": sections.Both,
+        "fixmatch": sections.FixMatch,
         "own": sections.Own,
     }
 )

@@ -171,6 +171,8 @@ class Study:
             "tested": common.test_images if all_labels else common.curve_test_images,
             "keep_classifier": first and all_labels and method.overview,
         }
+        if method.teacher:
+            inputs["params"]["teacher"] = self.merged((method.teacher,))
         reads = {"encoder": self.encoder(method.encoder, seed)} if method.encoder else {}
         if method.pool:
             reads["graph"] = self.graph(reads["encoder"])
