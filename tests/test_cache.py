@@ -18,62 +18,7 @@ from simclr.experiment import cache
 from simclr.experiment.cache import Job, make
 from simclr.experiment.parallel import side_by_side
 
-# A library whose code is only read, to be edited by tests.
-CODE = {
-    "simclr/__init__.py": "SIZE = 3\n",
-    "simclr/work.py": '''"""Work."""
-
-from simclr import SIZE, tools
-from simclr.sub.inner import Thing
-
-
-@tools.decorated
-def work(job, progress, many=0):
-    """Do it."""
-    values = [0, 1.0, None, "a text"]  # a comment
-    if many:
-        return values
-    return Thing(values)
-''',
-    "simclr/tools.py": "def decorated(f):\n    from simclr import late\n\n    return late.same(f)\n",
-    "simclr/late.py": "def same(function):\n    return function\n",
-    "simclr/sub/__init__.py": "",
-    "simclr/sub/inner.py": 'class Thing(list):\n    """A thing."""\n\n    size = 1\n',
-    "simclr/apart.py": "import simclr.work\n",
-    # Jobs that are run; they note what they do in a file of the data folder.
-    "jobs.py": """
-import time
-
-def note(job, text):
-    with open(job.data / "log", "a") as file:
-        file.write(text)
-
-def write(job, progress):
-    note(job, "w")
-    progress("writing")
-    (job.folder / "a.txt").write_text(job.inputs["text"])
-
-def wait(job, progress):
-    note(job, "w")
-    while not (job.data / "go").exists():
-        time.sleep(0.02)
-    (job.folder / "a.txt").write_text("waited")
-
-def read(job, progress):
-    assert all(each.is_done() for each in job.reads.values())
-    write(job, progress)
-
-def halves(job, progress):
-    checkpoint = job.folder / "checkpoint"
-    if not checkpoint.exists():
-        note(job, "1")
-        checkpoint.write_text("half ")
-        raise KeyboardInterrupt
-    note(job, "2")
-    (job.folder / "a.txt").write_text(checkpoint.read_text() * 2)
-    checkpoint.unlink()
-""",
-}
+TOY = Path(__file__).with_name("toy")  # a small library, to be edited and run
 
 
 def read_code_in(monkeypatch, folder):
@@ -83,11 +28,9 @@ def read_code_in(monkeypatch, folder):
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
-    """A copy of CODE in the place of this project's code."""
+    """A copy of TOY in the place of this project's code."""
     folder = tmp_path / "lib"
-    for name, text in CODE.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+    shutil.copytree(TOY, folder)
     read_code_in(monkeypatch, folder)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "jobs", raising=False)
@@ -167,7 +110,7 @@ def test_what_draws_and_sums_up_retrains_nothing(monkeypatch, tmp_path, run, met
     """On a copy of the real code: the files whose edit makes a job train again, and the others."""
     shaping = {"augment", "data", "errors", "hardware", "model", "networks", "weights"}
     shaping |= {f"experiment/{run}", method}
-    training = {"checkpoints", "ranks", "neighbours", "loss"}
+    training = {"checkpoints", "ranks", "neighbours", "loss", "replay"}
     shaping |= training if run == "encode" else {"draws", "choose"}
     lib = Path(shutil.copytree(cache.LIBRARY / "simclr", tmp_path / "lib/simclr"))
     read_code_in(monkeypatch, lib.parent)

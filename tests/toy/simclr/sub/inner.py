@@ -1,0 +1,4 @@
+class Thing(list):
+    """A thing."""
+
+    size = 1

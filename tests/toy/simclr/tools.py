@@ -1,0 +1,4 @@
+def decorated(f):
+    from simclr import late
+
+    return late.same(f)
