@@ -1,7 +1,6 @@
 """Device and precision: what is there is picked, what is not there is said in one line."""
 
 import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -70,7 +69,7 @@ def host(monkeypatch, tmp_path):
     """Pretend to be on a machine with 8 cores and 64 GiB; `host` holds a container's limits."""
     monkeypatch.setattr(parallel, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**24}.get)
-    monkeypatch.setattr(parallel, "Path", lambda place: tmp_path / Path(place).name)
+    monkeypatch.setattr(parallel, "CGROUP", tmp_path)
     return tmp_path
 
 
@@ -89,7 +88,9 @@ def test_as_many_draws_at_a_time_as_there_are_cores_and_fewer_on_a_gpu(host, mon
     assert parallel.workers("cpu", 10) == 2  # 4 GiB
 
 
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
 @pytest.mark.parametrize(("limit", "expected"), [(4 * 2**30, 2), ("max", 8), (2**29, 1)])
-def test_a_containers_memory_limits_draws_side_by_side_to_one_at_least(host, limit, expected):
-    (host / "memory.max").write_text(f"{limit}\n")
+def test_a_containers_memory_limits_draws_side_by_side_to_one_at_least(host, name, limit, expected):
+    (host / name).parent.mkdir(exist_ok=True)
+    (host / name).write_text(f"{limit}\n")
     assert parallel.workers("cpu", 10) == expected

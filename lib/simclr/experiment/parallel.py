@@ -16,6 +16,7 @@ from simclr.errors import UserError
 from simclr.experiment import cache
 
 ON_A_GPU = 12  # processes; more wait for each other
+CGROUP = Path("/sys/fs/cgroup")  # where a container finds its limits
 
 
 def side_by_side(
@@ -62,9 +63,10 @@ def workers(device: str, jobs: int) -> int:
     if device == "mps":
         return 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
-    if limit.exists() and limit.read_text().strip().isdigit():
-        memory = min(memory, int(limit.read_text()))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container, by its version of cgroups
+        limit = CGROUP / name
+        if limit.exists() and limit.read_text().strip().isdigit():
+            memory = min(memory, int(limit.read_text()))
     cores = cpu_count()  # joblib's, which knows a container's quota
     if device == "cuda":
         import torch  # which a plan does not need
