@@ -5,6 +5,7 @@ times, runs two at once, fills the disk, flips a byte in every kind of file, and
 table as Markdown; the exit status is 1 if anything went wrong.
 """
 
+import gzip
 import hashlib
 import itertools
 import os
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simclr import files
+from simclr import fetch, files, idx
 from simclr.errors import UserError
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
@@ -206,6 +207,67 @@ def bad_input() -> str:
     return f"{_verdict(wrong)} {many} values"
 
 
+VARIANTS = {
+    "no YAML": "pretrain: {epochs: 2\n", "a tab": "pretrain:\n\tepochs: 2\n", "a list": "- pretrain\n",
+    "a word": "pretrain\n", "no such section": "pretraining: {epochs: 2}\n", "no value": "pretrain:\n",
+    "no such name": "pretrain: {epoch: 2}\n", "a text": "pretrain: {epochs: two}\n",
+    "too much": "spread: {neighbours: 100000}\n", "wrong together": "pretrain: {warmup_epochs: 50}\n",
+}  # fmt: skip
+
+
+def bad_variants(place: Place) -> str:
+    """Files of params/variants with a mistake, one at a time, by the command line."""
+    file, wrong = place.folder / "params/variants/bad.yaml", 0
+    for mistake, text in VARIANTS.items():
+        file.write_text(text)
+        process = place.start("--variant", "bad")
+        _, errors = process.communicate()
+        fine = process.returncode == 2 and _is_one_line(errors) and "bad.yaml" in errors
+        if not fine:
+            print(f"{mistake}: {errors}", file=sys.stderr)
+        wrong += not fine
+    file.unlink()
+    return f"{_verdict(wrong)} {len(VARIANTS)} files"
+
+
+def bad_folders() -> str:
+    """Folders that hold no data set as it should be: each is refused, and the file is named."""
+
+    def cut(file: Path) -> None:
+        file.write_bytes(file.read_bytes()[:-100])
+
+    def alter(file: Path) -> None:
+        content = bytearray(file.read_bytes())
+        content[-1] = 99
+        file.write_bytes(content)
+
+    def swap(file: Path) -> None:
+        file.write_bytes(file.with_name(idx.FILES["train_images"][0]).read_bytes())
+
+    def archive(file: Path) -> None:
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes())[:-20])
+        file.unlink()
+
+    damages = {
+        "missing": Path.unlink, "cut": cut, "empty": lambda file: file.write_bytes(b""), "swapped": swap,
+        "a label of 99": alter, "a cut archive": archive,
+        "a folder": lambda file: (file.unlink(), file.mkdir()), "text": lambda file: file.write_text("1,2,3"),
+    }  # fmt: skip
+    wrong, named = 0, idx.FILES["train_labels"][0]
+    for damage, hurt in damages.items():
+        with tempfile.TemporaryDirectory() as folder:
+            for file, shape in idx.FILES.values():
+                Path(folder, file).write_bytes(idx.header(shape) + bytes(int(np.prod(shape))))
+            hurt(Path(folder, named))
+            fine = _refused(
+                lambda folder=folder: fetch.from_folder(fetch.DATASETS["kmnist"], Path(folder)), named
+            )
+        if not fine:
+            print(f"a data folder, {damage}: not refused by name", file=sys.stderr)
+        wrong += not fine
+    return f"{_verdict(wrong)} {len(damages)} folders"
+
+
 def _refused(action, named: str) -> bool:
     """Whether `action` ends with an error that names the thing, in a line."""
     try:
@@ -230,6 +292,8 @@ def main() -> None:
         stages, right = undisturbed(place)
         faults = {
             "bad parameters": bad_input,
+            "bad files of variants": lambda: bad_variants(place),
+            "bad folders of data": bad_folders,
             "a byte flipped in each kind of file": lambda: flipped(place),
             "two trainings at once": lambda: two_at_once(place, right),
             f"`kill -9`, {KILLS} times in each stage": lambda: killed(place, right, stages),
