@@ -5,9 +5,7 @@ times, runs two at once, fills the disk, flips a byte in every kind of file, and
 table as Markdown; the exit status is 1 if anything went wrong.
 """
 
-import gzip
 import hashlib
-import itertools
 import os
 import random
 import resource
@@ -22,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from mistakes import bad_folders, bad_input, bad_variants, is_one_line, refused, verdict
 
-from simclr import fetch, files, idx
-from simclr.errors import UserError
+from simclr import files
 from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
@@ -126,7 +124,7 @@ def killed(place: Place, right: dict[str, str], stages: dict[str, tuple[float, s
                 kills += 1
         place.finish(stage)
     wrong = place.results() != right
-    return f"{_verdict(wrong)} the same files ({', '.join(stages)})"
+    return f"{verdict(wrong)} the same files ({', '.join(stages)})"
 
 
 def two_at_once(place: Place, right: dict[str, str]) -> str:
@@ -136,7 +134,7 @@ def two_at_once(place: Place, right: dict[str, str]) -> str:
     for process in both:
         process.communicate()
     wrong = place.results() != right or any(process.returncode for process in both)
-    return f"{_verdict(wrong)} both end, with the same files"
+    return f"{verdict(wrong)} both end, with the same files"
 
 
 def full_disk(place: Place, right: dict[str, str], stages: Iterable[str]) -> str:
@@ -147,12 +145,12 @@ def full_disk(place: Place, right: dict[str, str], stages: Iterable[str]) -> str
         process = place.start(stage, preexec_fn=_fill)
         _, errors = process.communicate()
         line = errors.strip()
-        wrong += not (process.returncode == 2 and _is_one_line(errors) and "runs/cache/" in line)
+        wrong += not (process.returncode == 2 and is_one_line(errors) and "runs/cache/" in line)
         told.append(f"{stage}: {line.splitlines()[-1] if line else 'nothing'}")
         place.finish(stage)
     wrong += place.results() != right
     print("\n".join(told), file=sys.stderr, flush=True)
-    return f"{_verdict(wrong)} in {len(told)} stages one line that names the folder, then the same files"
+    return f"{verdict(wrong)} in {len(told)} stages one line that names the folder, then the same files"
 
 
 def _fill() -> None:
@@ -175,114 +173,8 @@ def flipped(place: Place) -> str:
                 content = bytearray(file.read_bytes())
                 content[len(content) // 2] ^= 1
                 file.write_bytes(content)
-                wrong += not _refused(lambda job=job, name=name: job.file(name), str(file))
-    return f"{_verdict(wrong)} {len(seen)} kinds of file"
-
-
-BAD = {
-    "common": {
-        "dataset": ["letters", 3], "draws": [[], [1, 0], [0, 0], ["0"], [-1]], "n_labels": [[15], [0]],
-        "test_images": [10, 20_000], "probe_l2": [0, "much"], "device": ["gpu"], "precision": ["fp16"],
-        "data_dir": ["/nowhere"],
-    },
-    "pretrain": {
-        "epochs": [0, -1, 10**12, "20", 2.5], "batch_size": [1, 10**6], "temperature": [0, -1, float("nan")],
-        "learning_rate": [0, 2, float("inf")], "seeds": [[], [1, 1]], "crop_scale": [0, 1.5], "blur": [9],
-        "warmup_epochs": [99], "rotation": [-5], "unlabelled_images": [60_000],
-    },
-    "baseline": {"steps": [0], "dropout_conv": [1], "nonsense": [1]},
-    "nowhere": {"steps": [1]},
-}  # fmt: skip
-
-
-def bad_input() -> str:
-    """Impossible values, one at a time."""
-    wrong, many = 0, 0
-    for section, values in BAD.items():
-        for name, value in itertools.chain(*([(n, v) for v in vs] for n, vs in values.items())):
-            many += 1
-            changes = {section: {name: value}}
-            named = name if section in STAGES or section == "common" else section
-            wrong += not _refused(lambda changes=changes: Study("smoke", changes=changes).data, named)
-    return f"{_verdict(wrong)} {many} values"
-
-
-VARIANTS = {
-    "no YAML": "pretrain: {epochs: 2\n", "a tab": "pretrain:\n\tepochs: 2\n", "a list": "- pretrain\n",
-    "a word": "pretrain\n", "no such section": "pretraining: {epochs: 2}\n", "no value": "pretrain:\n",
-    "no such name": "pretrain: {epoch: 2}\n", "a text": "pretrain: {epochs: two}\n",
-    "too much": "spread: {neighbours: 100000}\n", "wrong together": "pretrain: {warmup_epochs: 50}\n",
-}  # fmt: skip
-
-
-def bad_variants(place: Place) -> str:
-    """Files of params/variants with a mistake, one at a time, by the command line."""
-    file, wrong = place.folder / "params/variants/bad.yaml", 0
-    for mistake, text in VARIANTS.items():
-        file.write_text(text)
-        process = place.start("--variant", "bad")
-        _, errors = process.communicate()
-        fine = process.returncode == 2 and _is_one_line(errors) and "bad.yaml" in errors
-        if not fine:
-            print(f"{mistake}: {errors}", file=sys.stderr)
-        wrong += not fine
-    file.unlink()
-    return f"{_verdict(wrong)} {len(VARIANTS)} files"
-
-
-def bad_folders() -> str:
-    """Folders that hold no data set as it should be: each is refused, and the file is named."""
-
-    def cut(file: Path) -> None:
-        file.write_bytes(file.read_bytes()[:-100])
-
-    def alter(file: Path) -> None:
-        content = bytearray(file.read_bytes())
-        content[-1] = 99
-        file.write_bytes(content)
-
-    def swap(file: Path) -> None:
-        file.write_bytes(file.with_name(idx.FILES["train_images"][0]).read_bytes())
-
-    def archive(file: Path) -> None:
-        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes())[:-20])
-        file.unlink()
-
-    damages = {
-        "missing": Path.unlink, "cut": cut, "empty": lambda file: file.write_bytes(b""), "swapped": swap,
-        "a label of 99": alter, "a cut archive": archive,
-        "a folder": lambda file: (file.unlink(), file.mkdir()), "text": lambda file: file.write_text("1,2,3"),
-    }  # fmt: skip
-    wrong, named = 0, idx.FILES["train_labels"][0]
-    for damage, hurt in damages.items():
-        with tempfile.TemporaryDirectory() as folder:
-            for file, shape in idx.FILES.values():
-                Path(folder, file).write_bytes(idx.header(shape) + bytes(int(np.prod(shape))))
-            hurt(Path(folder, named))
-            fine = _refused(
-                lambda folder=folder: fetch.from_folder(fetch.DATASETS["kmnist"], Path(folder)), named
-            )
-        if not fine:
-            print(f"a data folder, {damage}: not refused by name", file=sys.stderr)
-        wrong += not fine
-    return f"{_verdict(wrong)} {len(damages)} folders"
-
-
-def _refused(action, named: str) -> bool:
-    """Whether `action` ends with an error that names the thing, in a line."""
-    try:
-        action()
-    except UserError as error:
-        return Path(named).name in str(error) or named in str(error)
-    return False
-
-
-def _is_one_line(errors: str) -> bool:
-    return "Traceback" not in errors and len(errors.strip().splitlines()) == 1
-
-
-def _verdict(wrong: int) -> str:
-    return f"**{wrong} wrong**," if wrong else "as it should be:"
+                wrong += not refused(lambda job=job, name=name: job.file(name), str(file))
+    return f"{verdict(wrong)} {len(seen)} kinds of file"
 
 
 def main() -> None:
