@@ -227,6 +227,14 @@ def test_label_draw_counts_labels_only_where_prefixes_are_balanced():
     assert "n =" not in words(pictures.label_draw(images[:95], labels[:95]))
 
 
+@pytest.mark.parametrize("function", [pictures.views, pictures.mistakes])
+def test_wide_pictures_have_a_form_for_phones(function):
+    wide = usual(function)
+    assert wide.phone.get_figwidth() < style.PHONE + 1e-9 < wide.get_figwidth()
+    assert sorted(words(wide.phone)) == sorted(words(wide))
+    assert min(text.get_fontsize() for text in texts(wide.phone)) >= 7
+
+
 def test_mistakes_say_what_was_taken_for_what():
     assert {"4→9", ".980"} <= set(words(pictures.mistakes(digits(1), [4], [9], [0.98])))
     assert "> .999" in words(pictures.mistakes(digits(1), [4], [9], [0.9996]))

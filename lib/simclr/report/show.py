@@ -38,12 +38,13 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
         photo: a picture of images, not a chart; the page marks it as one.
     """
     size = list(72 * fig.get_size_inches())  # points
-    if photo:
-        content = {"image/svg+xml": _svg(fig)}
-    else:
-        content = {"image/svg+xml": _fewer_colours(_svg(fig))}
+    content = {"image/svg+xml": _svg(fig)}
+    phone = getattr(fig, "phone", None)  # see `pictures`
+    if not photo:
         narrow(fig)
-        content[NARROW] = _fewer_colours(_svg(fig))
+        phone = fig
+    if phone:
+        content[NARROW] = _svg(phone)
     plt.close(fig)  # else Jupyter shows it a second time
     _publish_labelled(content, label, caption, kind="figure", size=size, photo=photo)
 
@@ -52,11 +53,11 @@ def _svg(fig: Figure) -> str:
     svg = io.StringIO()
     fig.savefig(svg, format="svg", metadata={"Date": None})
     small = re.sub(r"(\.\d{3})\d+", r"\1", svg.getvalue())  # thousandths of a point are enough
-    return re.sub(r">\s+<", "><", small)
+    return _fewer_colours(re.sub(r">\s+<", "><", small))
 
 
 def _fewer_colours(svg: str) -> str:
-    """The dots that a chart draws as a PNG in 64 colours, which takes a quarter of the room."""
+    """What a figure draws as a PNG, digits or a chart's dots, in 64 colours: half of the room or less."""
 
     def smaller(found: re.Match) -> str:
         content = io.BytesIO()

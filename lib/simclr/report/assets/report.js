@@ -71,6 +71,7 @@ function showPreview(event) {
   preview.firstChild.removeAttribute('id');
   preview.querySelectorAll('[tabindex]').forEach((each) => each.removeAttribute('tabindex'));
   preview.hidden = false;
+  preview.classList.toggle('cut', preview.scrollHeight > preview.clientHeight); // more follows
   const box = link.getBoundingClientRect(), height = preview.offsetHeight;
   preview.style.left = `${Math.max(8, Math.min(box.left, innerWidth - preview.offsetWidth - 8))}px`;
   preview.style.top = `${box.top > height + 12 ? box.top - height - 8 : box.bottom + 8}px`;

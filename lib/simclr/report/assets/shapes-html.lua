@@ -28,16 +28,23 @@ function shapes.figure(div)
 end
 
 -- Give each cell the name of its column, for phones, where a wide table is shown as a card a row;
--- true if the table is wide.
+-- true if the table is wide. Where most names of rows repeat the one above, the second column names them, too.
 local function name_cells(table_)
+  local rows, above, repeated = table_.bodies[1].body, nil, 0
+  for _, row in ipairs(rows) do
+    local name = pandoc.utils.stringify(row.cells[1].contents)
+    if name == above then repeated = repeated + 1 end
+    above = name
+  end
   local total, names = 0, table_.head.rows[1].cells:map(function(cell)
     return pandoc.utils.stringify(cell.contents)
   end)
   for i, name in ipairs(names) do
     local widest = utf8.len(name)
-    for _, row in ipairs(table_.bodies[1].body) do
+    for _, row in ipairs(rows) do
       local cell = row.cells[i]
       cell.attributes['data-name'] = name
+      if i == 2 and 2 * repeated > #rows then cell.classes:insert 'key' end
       widest = math.max(widest, utf8.len(pandoc.utils.stringify(cell.contents)))
       cell.contents = { pandoc.Plain { pandoc.Span(pandoc.utils.blocks_to_inlines(cell.contents)) } }
     end
