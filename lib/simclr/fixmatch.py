@@ -9,16 +9,18 @@ from torch import Tensor
 from simclr import hardware
 from simclr.augment import Views, to_float, views_of
 from simclr.draws import History, Task
+from simclr.errors import UserError
 from simclr.model import Classifier, Encoder
 from simclr.replay import Replayed, adamw, set_rates
 from simclr.supervised import average, recipe_for
 
 
 def fixmatch(task: Task, params) -> tuple[Classifier, History]:
-    """Train on labelled images, and on on those of the pool whose class the network is sure of.
+    """Train on labelled images, and on those images of the pool whose class the network is sure of.
 
     Where its probability for a mild view of an image reaches the threshold, its answer is the label of a
-    strong view of that image (equations 3 and 4, both losses with the same weight).
+    strong view of that image (equations 3 and 4, both losses with the same weight). The paper answers
+    without dropout, cuts squares out of strong views, and trains by SGD and much longer.
 
     Args:
         task: with pool, whose graph is not used.
@@ -26,6 +28,9 @@ def fixmatch(task: Task, params) -> tuple[Classifier, History]:
 
     Returns:
         The classifier, in training mode, and no history.
+
+    Raises:
+        UserError: training diverged.
     """
     torch.manual_seed(params.seed * 10_000 + task.draw)
     model = Classifier(Encoder(params.dropout_conv, params.dropout_dense))
@@ -65,4 +70,6 @@ def fixmatch(task: Task, params) -> tuple[Classifier, History]:
         )
         share = 1 - min(params.ema_decay, 1 - 1 / (step + 1))
         learn(rows, others, torch.full((), share, device=rows.device))
+    if not learn.total.isfinite():
+        raise UserError(f"fixmatch: training diverged; lower learning_rate ({params.learning_rate:g})")
     return mean, {}

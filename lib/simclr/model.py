@@ -36,7 +36,7 @@ class Encoder(nn.Module):
             count[kind] += 1
             k = count[kind]
             if kind == "pool":
-                # the largest of four is the same before ReLU as after it, and ReLU then has a quarter to do
+                # ReLU and max pooling may change places, and ReLU then has a quarter of the work
                 late = dict([layers.popitem()]) if "relu" in next(reversed(layers)) else {}
                 layers |= {f"pool{k}": nn.MaxPool2d(2), **late, f"drop{k}": nn.Dropout(dropout_conv)}
             elif kind == "residual":

@@ -173,7 +173,14 @@ def seed_of(seed: int, epoch: int) -> int:
 def positive_pairs(
     many: int, batch_size: int, generator: torch.Generator, partners: Tensor | None = None
 ) -> Iterator[Tensor]:
-    """Which of so many images are a batch's N pairs, (N, 2) indices; arguments as of `two_views`."""
+    """The pairs of each batch of an epoch among so many images, shuffled.
+
+    Args:
+        partners: (many, k) indices of the nearest neighbours of each image, see `two_views`.
+
+    Yields:
+        (N, 2) indices.
+    """
     order = torch.randperm(many, generator=generator, device=generator.device)
     full = many // batch_size * batch_size  # the last partial batch is left out
     for rows in order[:full].split(batch_size):
@@ -208,7 +215,7 @@ def _train(
     if params.nearest:
         partners = nearest(features(network[0], images, dtype), params.nearest)[1]
     network.train()
-    training = time.perf_counter()  # the search for neighbours is not in the speed that is shown
+    training = time.perf_counter()  # the search for neighbours is not in the speed of the progress line
     learn.total.zero_()
     generator.manual_seed(seed_of(seed, epoch))
     for step, pairs in enumerate(positive_pairs(len(images), params.batch_size, generator, partners)):

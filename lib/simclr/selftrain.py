@@ -29,7 +29,7 @@ def selftrain(task: Task, params) -> tuple[Classifier, History]:
 
 
 def teach(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
-    """Train a copy of the encoder and a new head on images of the pool, `rows` (n,), and `labels` (n,)."""
+    """Train a copy of the encoder and a new head on the pool's images `rows` (n,) with `labels` (n,)."""
     images = task.pool.images[torch.from_numpy(rows)]
     recipe = recipe_for(
         task,

@@ -33,7 +33,7 @@ def spread(
         alpha: in [0, 1), how far labels travel.
 
     Returns:
-        (N, classes) shares that sum to 1.
+        (N, classes) shares that sum to 1; they are equal where no label comes.
     """
     system = laplacian(cosines, indices, exponent, alpha)
     given = np.zeros((len(indices), CLASSES))

@@ -26,7 +26,7 @@ def selftrain_pixels(task: Task, params) -> tuple[Classifier, History]:
 
 
 def selftrain_scratch(task: Task, params) -> tuple[Classifier, History]:
-    """As `selftrain`, from random weights; the task's encoder gives the graph alone."""
+    """As `selftrain`, from random weights (for every draw the same); the encoder gives the graph alone."""
     torch.manual_seed(params.seed)
     encoder = Encoder(network=task.encoder.network).to(task.images.device)
     return selftrain(replace(task, encoder=encoder), params)

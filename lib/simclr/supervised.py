@@ -29,8 +29,8 @@ class Recipe:
         steps: optimiser steps, the same with few labels as with many; the last epoch may be cut short.
         batch_size: upper bound; an epoch is cut into equal batches, so that no batch norm sees a
             batch of two or three images.
-        encoder_rate, head_rate: peak learning rates; both follow one cosine to 0, after a linear
-            warm-up of `warmup` steps.
+        encoder_rate, head_rate: peak learning rates; both follow one cosine to 0, times a linear
+            warm-up over the first `warmup` steps.
         weight_decay: decoupled (AdamW).
         views: how training images are augmented, None to leave them as they are.
         update_norm: False keeps batch norm in eval mode, with the statistics it came with; its scales

@@ -35,7 +35,7 @@ def with_phone_form(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     def both(*arguments, **options) -> Figure:
         figure = draw(*arguments, **options)
         if figure.get_figwidth() > PHONE:
-            figure.phone = draw(*arguments, **options, width=PHONE)
+            figure.phone = draw(*arguments, **options | {"width": PHONE})
         return figure
 
     return both
@@ -75,7 +75,7 @@ def neighbours(
     """Images in a column, and beside them, by the measure of likeness, those that are most like them.
 
     Args:
-        images: (n, H, W); `words` stand above them.
+        images: (n, H, W); `words` stand above them, but for phones.
         found: measure -> its images (n, k, H, W), and whether each is of the right class (n, k).
     """
     pitch, gap = images.shape[1] + GAP, 8 * GAP

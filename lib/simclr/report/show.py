@@ -32,6 +32,8 @@ CALLABLE = {"abs": abs, "min": min, "max": max, "round": round}  # all that a pr
 def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
     """Show a figure, in Jupyter and in the report, and close it.
 
+    On phones the page shows another form of it: a chart is made narrow here, a picture carries its own.
+
     Args:
         label: as in `@fig-baseline-curve`; starts with `fig-`.
         caption: Markdown, may hold `$math$`, citations and references. Also the PDF's alternative text.
