@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from simclr import data, hardware
 from simclr.augment import views_of
 from simclr.experiment.study import Study
-from simclr.pretrain import new_network, training_step, two_views
+from simclr.pretrain import new_network, positive_pairs, training_step, views_of_pairs
+from simclr.replay import Replayed, adamw
 
 STUDY = Study("full")
 PARAMS = STUDY.params["pretrain"]
@@ -43,13 +44,6 @@ class Pairs(Dataset):
         from PIL import Image
 
         return self.views(Image.fromarray(self.images[i].numpy()))
-
-
-def ours(images: Tensor, batch: int, device: torch.device) -> Iterator[Tensor]:
-    """This project: all images in memory, a batch's views drawn at once on the device."""
-    images = images.to(device)
-    for epoch in itertools.count():
-        yield from two_views(images, views_of(PARAMS), batch, 0, epoch)
 
 
 def lightly(images: Tensor, batch: int, device: torch.device) -> Iterator[Tensor]:
@@ -122,29 +116,24 @@ def tutorial_loss(z: Tensor) -> Tensor:
     return F.cross_entropy(logits, torch.zeros(2 * n, dtype=torch.long, device=z.device))
 
 
-CONTENDERS = {"ours": (ours, None), "lightly": (lightly, lightly_loss), "tutorial": (tutorial, tutorial_loss)}
+PEERS = {"lightly": (lightly, lightly_loss), "tutorial": (tutorial, tutorial_loss)}
 
 
 def measure(name: str, batch: int = 512, threads: int | None = None) -> dict:
     """Views per second of training, and the most memory that the process held, in MiB."""
     torch.set_num_threads(threads or torch.get_num_threads())
-    batches, loss = CONTENDERS[name]
     device, dtype = torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.float32
     if hardware.has_fast_bf16(device.type):
         dtype = torch.bfloat16
-    if loss is None:  # what the peers' users would have to find out for themselves
-        hardware.pick(device.type)
     images = data.images(STUDY.data, "pool")[: max(10_000, 4 * batch)]
-    network = new_network(PARAMS, 0).to(device)
-    if loss is None:
-        network = network.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=PARAMS.learning_rate)
-    source = batches(images, batch, device)
+    step = (
+        _ours(images, batch, device, dtype) if name == "ours" else _peer(name, images, batch, device, dtype)
+    )
     for _ in range(WARM):
-        _step(network, optimiser, next(source), loss, dtype)
+        step()
     start, steps = time.perf_counter(), 0
     while time.perf_counter() - start < SECONDS:
-        last = _step(network, optimiser, next(source), loss, dtype)
+        last = step()
         steps += 1
     last.item()  # waits for the device
     seconds = time.perf_counter() - start
@@ -152,16 +141,47 @@ def measure(name: str, batch: int = 512, threads: int | None = None) -> dict:
     return {"views_per_second": 2 * batch * steps / seconds, "memory_mib": kib / 1024}
 
 
-def _step(network, optimiser, batch: Tensor, loss, dtype: torch.dtype) -> Tensor:
-    if loss is None:
-        return training_step(network, optimiser, batch, PARAMS.temperature, dtype)
-    with hardware.autocast(batch.device, dtype):
-        z = network(batch)
-    found = loss(z)
-    optimiser.zero_grad()
-    found.backward()
-    optimiser.step()
-    return found.detach()
+def _ours(images: Tensor, batch: int, device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
+    """This project: all images in memory, a batch's views drawn at once on the device, steps replayed on CUDA."""
+    hardware.pick(device.type)  # what the peers' users would have to find out for themselves
+    images, views, generator = images.to(device), views_of(PARAMS), torch.Generator(device)
+    network = new_network(PARAMS, 0).to(device, memory_format=torch.channels_last)
+    groups = [{"params": list(network.parameters()), "lr": PARAMS.learning_rate}]
+    optimiser = adamw(groups, 0.01, device)
+
+    def learn(pairs: Tensor) -> Tensor:
+        seen = views_of_pairs(images, pairs, views, generator)
+        return training_step(network, optimiser, seen, PARAMS.temperature, dtype)
+
+    replayed = Replayed(learn, [network], optimiser, generator)
+    epochs = (positive_pairs(len(images), batch, generator) for _ in itertools.count())
+    source = itertools.chain.from_iterable(epochs)
+
+    def step() -> Tensor:
+        replayed(next(source))
+        return replayed.total
+
+    return step
+
+
+def _peer(
+    name: str, images: Tensor, batch: int, device: torch.device, dtype: torch.dtype
+) -> Callable[[], Tensor]:
+    batches, loss = PEERS[name]
+    network, source = new_network(PARAMS, 0).to(device), batches(images, batch, device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=PARAMS.learning_rate)
+
+    def step() -> Tensor:
+        views = next(source)
+        with hardware.autocast(views.device, dtype):
+            z = network(views)
+        found = loss(z)
+        optimiser.zero_grad()
+        found.backward()
+        optimiser.step()
+        return found.detach()
+
+    return step
 
 
 if __name__ == "__main__":
