@@ -7,6 +7,7 @@ views of the source's recipe (rotation, crop and resize, blur) and in the same p
 in what a library is chosen for: how images are read, views drawn and the loss computed.
 """
 
+import functools
 import itertools
 import json
 import os
@@ -126,9 +127,8 @@ def measure(name: str, batch: int = 512, threads: int | None = None) -> dict:
     if hardware.has_fast_bf16(device.type):
         dtype = torch.bfloat16
     images = data.images(STUDY.data, "pool")[: max(10_000, 4 * batch)]
-    step = (
-        _ours(images, batch, device, dtype) if name == "ours" else _peer(name, images, batch, device, dtype)
-    )
+    begin = _ours if name == "ours" else functools.partial(_peer, name)
+    step = begin(images, batch, device, dtype)
     for _ in range(WARM):
         step()
     start, steps = time.perf_counter(), 0
@@ -142,7 +142,7 @@ def measure(name: str, batch: int = 512, threads: int | None = None) -> dict:
 
 
 def _ours(images: Tensor, batch: int, device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
-    """This project: all images in memory, a batch's views drawn at once on the device, steps replayed on CUDA."""
+    """This project: all images in memory, a batch's views drawn at once; on CUDA steps are replayed."""
     hardware.pick(device.type)  # what the peers' users would have to find out for themselves
     images, views, generator = images.to(device), views_of(PARAMS), torch.Generator(device)
     network = new_network(PARAMS, 0).to(device, memory_format=torch.channels_last)
