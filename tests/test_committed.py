@@ -61,6 +61,11 @@ def test_the_readme_says_what_other_encoders_gave():
     best = files.read_json(files.REPORTS / "numbers.json")["selftrain"]
     pretraining = "without_pre_training__ten_labels_selftrain", "without_pre_training_selftrain"
     rows = {
+        "none: the control's own answers": (
+            "own_answers__ten_labels_selftrain_control",
+            "own_answers_selftrain_control",
+        ),
+        "none: FixMatch, for 3,000 steps": ("own_answers__ten_labels_fixmatch", "own_answers_fixmatch"),
         "pixels": ("other_starts__ten_labels_selftrain_pixels", "other_starts_selftrain_pixels"),
         "features of random weights": pretraining,
         "the source's encoder (SimCLR)": (
