@@ -17,8 +17,7 @@ from simclr.model import BATCH, Encoder, features, projection_head
 from simclr.neighbours import nearest
 from simclr.replay import Replayed, adamw, set_rates
 
-# The same validation views every epoch: the curve moves by learning alone.
-VALIDATION_SEED = 1_000_000
+VALIDATION_SEED = 1_000_000  # the same views every epoch: the curve moves by learning alone
 _STATISTICS = 5000  # images that batch norm's statistics are taken from
 
 
@@ -37,7 +36,8 @@ def pretrained(
 
     With `params.nearest` the second view is of one of an image's nearest neighbours, found again each epoch
     (in the manner of Dwibedi et al. 2021). Randomness depends on seed and epoch alone: killed and started
-    again, a run ends with the same weights. For torchrun see `simclr.ranks`.
+    again, a run ends with the same weights. For torchrun see `simclr.ranks`. Comes back with the encoder in
+    eval mode, and a row an epoch, from 0, before training, of what `_train` and `_validate` measure.
 
     Args:
         images, validation: (N, 28, 28), (M, 28, 28) uint8, on one device; a last partial batch is left out.
@@ -45,13 +45,6 @@ def pretrained(
         checkpoint: file to write after each epoch and to go on from; it is of one set of parameters.
         start: the encoder to begin with, else one of random weights.
         after_epoch: called with the epoch and the encoder as it then is.
-
-    Returns:
-        The encoder in eval mode, and a row an epoch from 0, before training: epoch, train_loss,
-        validation_loss, alignment, uniformity, learning_rate, seconds, views_per_second.
-
-    Raises:
-        UserError: the checkpoint cannot be read, there are too few images, or training diverged.
     """
     if len(images) < params.batch_size:
         raise UserError(f"batch_size: {params.batch_size} is more than {len(images)} images")
@@ -86,8 +79,7 @@ def untrained(
 ) -> tuple[Encoder, pd.DataFrame]:
     """The encoder as pre-training starts with it, for comparison; arguments as of `pretrained`.
 
-    Only its batch norm is given the statistics of (the first 5,000) images: it comes with means of 0
-    and variances of 1, and would look worse beside a trained encoder than its weights are.
+    Only its batch norm gets statistics, of 5,000 images: without, it would look worse than its weights are.
     """
     encoder = new_network(params, seed)[0].to(images.device, memory_format=torch.channels_last)
     for module in encoder.modules():
@@ -154,8 +146,7 @@ def two_views(
     Args:
         images: (M, 28, 28) uint8, on the device to train on; `batch_size` of them at least.
         batch_size: images N of a batch; of several processes each gets its share of every batch.
-        partners: (M, k) indices of the nearest neighbours of each image. The second view is of one of
-            them at random; without `partners` it is of the same image.
+        partners: (M, k) nearest neighbours of each image, of one of which the second view is.
 
     Yields:
         (2N, 1, 28, 28) floats, rows i and i + N a positive pair.

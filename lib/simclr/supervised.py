@@ -61,16 +61,10 @@ class Recipe:
 
 
 def train(model: Classifier, images: Tensor, labels: Tensor, recipe: Recipe) -> History:
-    """Train `model` in place with cross entropy; it is left in training mode.
+    """Train `model` in place on images (n, 28, 28) uint8 and their labels (n,) int64, on one device.
 
-    Args:
-        images: (n, 28, 28) uint8, on the device to train on, with their labels (n,) int64.
-
-    Returns:
-        The history, a value an epoch: its last step, loss and accuracy over the training batches.
-
-    Raises:
-        UserError: training diverged.
+    It is left in training mode. The history has a value an epoch: its last step, loss and accuracy over
+    the training batches. Raises a UserError where training diverges.
     """
     generator = torch.Generator(images.device).manual_seed(recipe.seed + _ORDER)
     torch.manual_seed(recipe.seed + _DROPOUT)  # dropout draws from the global generator
