@@ -36,8 +36,11 @@ def asked(page: str, script: str, folder, width: int = 1280, dark: bool = False)
     flags += ["--hide-scrollbars", f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
     flags += [f"--window-size={width + 100},900", "--virtual-time-budget=20000", "--dump-dom"]
     command = [CHROMIUM, *flags, f"file://{folder}/frame.html"]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
-    return json.loads(html.unescape(re.search(r'data-found="([^"]*)"', dom)[1]))
+    for _ in range(3):  # a busy Chromium now and then gives the page back before its script has run
+        dom = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+        if found := re.search(r'data-found="([^"]*)"', dom):
+            return json.loads(html.unescape(found[1]))
+    raise AssertionError("the script found nothing")
 
 
 FITS = """
