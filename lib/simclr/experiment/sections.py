@@ -99,8 +99,8 @@ class BetterViews(PretrainingViews):
     batch_size: Annotated[int, Field(ge=2, le=16_384)]
 
 
-class Training(Augmentation):
-    """What the stages share that train a classifier."""
+class Learning(Section):
+    """What all that trains a classifier shares."""
 
     seed: Seed
     steps: Steps
@@ -108,6 +108,10 @@ class Training(Augmentation):
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     dropout_conv: Share
     dropout_dense: Share
+
+
+class Training(Augmentation, Learning):
+    """A classifier that is trained on views."""
 
 
 class Baseline(Training):
@@ -204,19 +208,13 @@ class Selftrain(Training, Teaching):
     choices: Seeds
 
 
-class FixMatch(Section):
+class FixMatch(Learning):
     """A network that learns from its own sure answers, see `fixmatch`."""
 
-    seed: Seed
-    steps: Steps
-    batch_size: Annotated[int, Field(ge=1, le=1000)]
     unlabelled_ratio: Annotated[int, Field(ge=1, le=100)]
     threshold: Share
     learning_rate: Rate
     warmup_steps: Annotated[int, Field(ge=0, le=10_000)]
-    weight_decay: Annotated[float, Field(ge=0, le=1)]
-    dropout_conv: Share
-    dropout_dense: Share
     ema_decay: Share
     mild_rotation: Annotated[float, Field(ge=0, le=180)]
     mild_crop_scale: Annotated[float, Field(gt=0, le=1)]
