@@ -82,7 +82,7 @@ plan: $(INSTALLED) ## say what `make report` would do and about how long it take
 	@$(PY) -m simclr plan $(ARGS)
 # The target `stage` executes notebooks/NN_stage.ipynb to $(R)/NN_stage.ipynb. Python writes that file
 # once the notebook has come to its end, with the time of its beginning, so later edits are newer.
-stage_of = $(patsubst $(firstword $(subst _, ,$(1)))_%,%,$(1))
+stage_of = $(lastword $(subst _, ,$(1)))
 NAMES := $(sort $(basename $(notdir $(wildcard notebooks/[0-9][0-9]_*.ipynb))))
 NAMES := $(foreach name,$(NAMES),$(if $(findstring -Copy,$(name)),,$(name)))
 STAGES := $(foreach name,$(NAMES),$(call stage_of,$(name)))
@@ -94,14 +94,12 @@ $(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.* params/varian
 	$(if $(filter-out 1,$(NPROC)),$(PY) -m simclr encode $(call stage_of,$*) --processes $(NPROC) $(ARGS))
 	$(PY) -m simclr run $(call stage_of,$*) $(ARGS)
 
-report: plan html pdf ## print the plan, execute what needs it and export HTML and PDF
+report: plan $(REPORT)/report.pdf ## print the plan, execute what needs it and write HTML and PDF
 	@echo "The report is up to date: $(REPORT)/report.html and $(REPORT)/report.pdf"
-html: $(REPORT)/report.html ## the report as one self-contained HTML file
-pdf: $(REPORT)/report.pdf ## the report as PDF
-# The export writes results.csv, too: where that is missing, somebody has removed a part of the report.
-$(REPORT)/report.html $(REPORT)/report.pdf: $(REPORT)/report.%: $(EXECUTED) notebooks/references.bib \
-		$(wildcard lib/simclr/report/assets/*) $(if $(wildcard $(REPORT)/results.csv),,always)
-	$(PY) -m simclr export $* $(ARGS)
+# The PDF is written last; where one of the others is missing, somebody has removed it.
+$(REPORT)/report.pdf: $(EXECUTED) notebooks/references.bib $(wildcard lib/simclr/report/assets/*) \
+		$(if $(and $(wildcard $(REPORT)/report.html),$(wildcard $(REPORT)/results.csv)),,always)
+	$(PY) -m simclr export $(ARGS)
 ablations: $(INSTALLED) ## measure the grid of params/ablations.yaml: reports/ablations.csv (thirteen hours of two cores)
 	$(PY) -m simclr ablations $(ARGS)
 bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benchmarks/results/ (half an hour)
@@ -143,10 +141,8 @@ lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml (UPGRADE=1 rai
 		--generate-hashes --no-annotate --quiet $(if $(UPGRADE),--upgrade) \
 		--custom-compile-command 'make lock' --output-file requirements.lock
 clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained stays in runs/cache)
-	$(if $(filter $(PROFILE)/$(VARIANT),$(foreach v,source $(VARIANTS),full/$v quick/$v smoke/$v)),,\
-		$(error PROFILE=$(PROFILE) VARIANT=$(VARIANT): no such build))
-	rm -rf "$(R)"
+	rm -rf $(filter $(R),$(foreach v,source $(VARIANTS),runs/full/$v runs/quick/$v runs/smoke/$v))
 distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
-.PHONY: $(STAGES) help setup data train plan report html pdf ablations bench torture look unchanged verify choose label classify lab test lint format lock clean distclean always
+.PHONY: $(STAGES) help setup data train plan report ablations bench torture look unchanged verify choose label classify lab test lint format lock clean distclean always

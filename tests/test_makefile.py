@@ -16,7 +16,7 @@ NAMES = sorted(file.stem for file in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipy
 STAGES = [name.split("_", 1)[1] for name in NAMES]
 RUNS = [f"run {stage}" for stage in STAGES]
 FROM_PROBE = RUNS[STAGES.index("probe") :]
-EXPORTS = ["export html", "export pdf"]
+EXPORT = ["export"]
 
 FAKE_PYTHON = """#!/bin/sh
 case "$1 $2" in
@@ -25,13 +25,12 @@ case "$1 $2" in
 esac
 echo "$*" >> calls; env > environment
 [ "$FAKE_FAIL" = "$3 $4" ] && exit 1
-folder=runs/$6/$8
 case "$3" in
 --clear) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
-run) mkdir -p $folder; cp notebooks/[0-9][0-9]_$4.ipynb $folder ;;
+run) mkdir -p runs/$6/$8; cp notebooks/[0-9][0-9]_$4.ipynb runs/$6/$8 ;;
 export)
-    [ $folder = runs/full/source ] && report=reports || report=$folder/report
-    mkdir -p $report; echo > $report/results.csv; echo > $report/report.$4 ;;
+    [ $5/$7 = full/source ] && report=reports || report=runs/$5/$7/report
+    mkdir -p $report; for file in results.csv report.html report.pdf; do echo > $report/$file; done ;;
 esac
 """
 
@@ -73,7 +72,7 @@ class Tree:
         return log.read_text().splitlines() if log.exists() else []
 
     def asked(self, *arguments: str, **environment: str) -> list[str]:
-        """What a make that succeeds asked of Python, in short: `run probe`, `export html`, …"""
+        """What a make that succeeds asked of Python, in short: `run probe`, `export`, …"""
         (self.root / "calls").unlink(missing_ok=True)
         done = self.make(*arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -89,7 +88,7 @@ def tree(tmp_path: Path) -> Tree:
 
 @pytest.fixture
 def built(tree: Tree) -> Tree:
-    assert tree.asked("report") == [*RUNS, *EXPORTS]
+    assert tree.asked("report") == [*RUNS, *EXPORT]
     assert tree.calls()[0] == "-m simclr plan --profile full --variant source"
     return tree
 
@@ -102,7 +101,7 @@ def one_line(done: subprocess.CompletedProcess) -> str:
 
 def test_make_alone_prints_every_target_and_setting(tree: Tree):
     shown = {line.split()[0] for line in tree.make().stdout.splitlines() if line[:2] == "  "}
-    targets = "help setup data plan report html pdf verify lab test lint format lock clean"
+    targets = "help setup data plan report verify lab test lint format lock clean"
     settings = {"PROFILE=full|quick|smoke", "VARIANT=name", "DATASET=fashion-mnist"}
     assert shown >= {*targets.split(), "distclean", *STAGES, *settings}
 
@@ -173,7 +172,7 @@ def test_the_second_time_nothing_is_done(built: Tree):
 )
 def test_an_edit_executes_what_depends_on_it(built: Tree, file: str, executed: list[str]):
     built.touch(file)
-    assert built.asked("report") == [*executed, *EXPORTS]
+    assert built.asked("report") == [*executed, *EXPORT]
     assert built.asked("report") == []
 
 
@@ -181,26 +180,25 @@ def test_a_failed_notebook_is_not_taken_for_built(built: Tree):
     built.touch("params/full.yaml")
     assert built.make("report", FAKE_FAIL="run probe").returncode != 0
     built.age()
-    assert built.asked("report") == [*FROM_PROBE, *EXPORTS]
+    assert built.asked("report") == [*FROM_PROBE, *EXPORT]
 
 
 def test_a_removed_report_is_written_again(built: Tree):
-    (built.root / "reports/report.pdf").unlink()
-    assert built.asked("report") == ["export pdf"]
-    (built.root / "reports/results.csv").unlink()
-    assert built.asked("report") == EXPORTS
+    for removed in ("report.pdf", "report.html", "results.csv"):
+        (built.root / "reports" / removed).unlink()
+        assert built.asked("report") == EXPORT
     shutil.rmtree(built.root / "reports")
-    assert built.asked("report") == EXPORTS
+    assert built.asked("report") == EXPORT
 
 
 def test_profiles_and_variants_build_in_folders_of_their_own(built: Tree):
-    assert built.asked("report", "PROFILE=smoke", "DATASET=fashion-mnist") == [*RUNS, *EXPORTS]
+    assert built.asked("report", "PROFILE=smoke", "DATASET=fashion-mnist") == [*RUNS, *EXPORT]
     assert (built.root / "runs/smoke/fashion-mnist/report/report.pdf").exists()
     assert built.asked("report") == []  # the full report is as it was
     assert built.asked("report", "PROFILE=smoke", "VARIANT=fashion-mnist") == []  # the same one
     built.touch("params/variants/fashion-mnist.yaml")
     assert built.asked("report", "DATASET=mnist") == []
-    assert built.asked("report", "PROFILE=smoke", "DATASET=fashion-mnist") == [*RUNS, *EXPORTS]
+    assert built.asked("report", "PROFILE=smoke", "DATASET=fashion-mnist") == [*RUNS, *EXPORT]
 
 
 def test_clean_leaves_the_cache_the_report_and_other_profiles(built: Tree):

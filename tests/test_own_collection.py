@@ -92,6 +92,15 @@ def test_an_image_that_is_added_later_leaves_the_order_of_the_others(folder, tmp
     assert [path.name for path in (tmp_path / "data").glob("own-*")] == [after.folder.name]
 
 
+def test_reading_for_another_purpose_leaves_what_is_in_use(tmp_path):
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).integers(0, 255, (10, 28, 28), dtype=np.uint8))
+    few = collection.read(tmp_path / "few.npy", "auto", tmp_path / "data", least=1)
+    collection.read(tmp_path / "few.npy", "no", tmp_path / "data", least=1)
+    assert few.folder.exists()
+    with pytest.raises(UserError, match="10 usable images; 500 to"):
+        read(tmp_path / "few.npy", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -185,7 +185,3 @@ def test_colours_of_figures_carry_text(tmp_path, dark):
     assert all(max(one, paper) / min(one, paper) > 4.5 for one in lights)
     if dark:  # white and ink change places
         assert white == pytest.approx(paper, rel=0.05) and black == pytest.approx(ink, rel=0.05)
-
-
-def test_the_html_report_stays_small():
-    assert len(REPORT.encode()) < 8_000_000

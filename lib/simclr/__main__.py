@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from argparse import Namespace
 
 from simclr import fetch, files
 from simclr.errors import Lost, UserError
@@ -13,20 +14,6 @@ from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 
 FIRST = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that torchrun starts on a machine
-OWN = ("choose", "label", "classify")
-COMMANDS = {
-    "run": "train what a stage needs and execute its notebook",
-    "export": "write the report from the executed notebooks",
-    "train": "train all that the report needs and execute nothing",
-    "encode": "train the encoders of a stage by several processes",
-    "plan": "say what a build would train and about how long it takes",
-    "data": "get the data set and check it",
-    "verify": "train all anew and compare it with the report",
-    "ablations": "measure the grid of params/ablations.yaml",
-    "choose": "choose which of your own images to label",
-    "label": "label them in the browser",
-    "classify": "train a classifier of your own images from their labels",
-}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,36 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         images = getattr(args, "images", "")
         study = Study(args.profile, args.variant, {"own": {"images": images}} if images else {})
-        if args.command == "run":
-            from simclr.experiment import execute
-
-            known(args.stage)
-            execute.run(study, args.stage)
-        elif args.command == "export":
-            from simclr.report import publish  # brings what draws, which the others do not need
-
-            file = publish.report(study, args.kind)
-            print(f"{files.shown(file)}  {file.stat().st_size / 1e6:.1f} MB")
-        elif args.command == "train":
-            train(study, args.stages, args.processes)
-        elif args.command == "encode":
-            known(args.stage)
-            encode(study, args.stage, args.processes)
-        elif args.command == "plan":
-            plan(study)
-        elif args.command == "data":
-            describe_data(study)
-        elif args.command == "ablations":
-            measure_ablations(study)
-        elif args.command in OWN:
-            from simclr.own import commands, project
-
-            more = [args.labels, args.more] if args.command == "choose" else []
-            getattr(commands, args.command)(project.Project(study), *more)
-        else:
-            from simclr.experiment import verify
-
-            raise SystemExit(verify.verify(study))
+        status = COMMANDS[args.command](study, args)
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
         if FIRST:
             print(f"error: {error}", file=sys.stderr)
@@ -78,6 +36,24 @@ def main(arguments: list[str] | None = None) -> None:
         if "LOCAL_RANK" not in os.environ:
             print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    if status:
+        raise SystemExit(status)
+
+
+def run(study: Study, args: Namespace) -> None:
+    """Train what a stage needs and execute its notebook."""
+    from simclr.experiment import execute
+
+    known(args.stage)
+    execute.run(study, args.stage)
+
+
+def export(study: Study, args: Namespace) -> None:
+    """Write the report from the executed notebooks, and say what was written."""
+    from simclr.report import publish  # brings what draws, which the others do not need
+
+    for file in publish.report(study):
+        print(f"{files.shown(file)}  {file.stat().st_size / 1e6:.1f} MB")
 
 
 def known(*stages: str) -> None:
@@ -87,19 +63,25 @@ def known(*stages: str) -> None:
         raise UserError(f"{named}: no such stage in experiment/stages.py; there are: {', '.join(STAGES)}")
 
 
-def train(study: Study, stages: list[str], processes: int) -> None:
+def train(study: Study, args: Namespace) -> None:
     """Train what is missing without executing a notebook, for a machine that only computes."""
-    known(*stages)
+    known(*args.stages)
     study.trained.unlink(missing_ok=True)
-    for stage in stages if processes != 1 else ():
-        encode(study, stage, processes)
-    print(f"{study.name}: {session.forecast(study, *stages)}", flush=True)
-    study.make([job for stage in stages for job in study.jobs(stage)])
+    for stage in args.stages if args.processes != 1 else ():
+        _encode(study, stage, args.processes)
+    print(f"{study.name}: {session.forecast(study, *args.stages)}", flush=True)
+    study.make([job for stage in args.stages for job in study.jobs(stage)])
     files.write_json(study.trained, study.machine)
     print(f"trained; to make the report elsewhere, copy {files.shown(study.runs)}/ there")
 
 
-def encode(study: Study, stage: str, processes: int) -> None:
+def encode(study: Study, args: Namespace) -> None:
+    """Train the encoders of a stage by several processes."""
+    known(args.stage)
+    _encode(study, args.stage, args.processes)
+
+
+def _encode(study: Study, stage: str, processes: int) -> None:
     """Train the encoders of a stage, by the processes that torchrun started or by as many as asked for."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         if processes < 1:
@@ -119,17 +101,17 @@ def encode(study: Study, stage: str, processes: int) -> None:
                 parallel.together(job, record, live)
 
 
-def measure_ablations(study: Study) -> None:
-    """Measure the grid of ablations and say where the results are."""
-    from simclr.experiment import ablations
+def ablations(study: Study, _: Namespace) -> None:
+    """Measure the grid of params/ablations.yaml and say where the results are."""
+    from simclr.experiment import ablations as grid
 
     if study.name != "full/source":
         raise UserError(f"ablations: {study.name}: the grid has the profile full and its own variants")
-    table = ablations.measure()
-    print(f"{files.shown(ablations.RESULTS)}: {table.point.nunique()} points")
+    table = grid.measure()
+    print(f"{files.shown(grid.RESULTS)}: {table.point.nunique()} points")
 
 
-def plan(study: Study) -> None:
+def plan(study: Study, _: Namespace) -> None:
     """Say what a build will train and about how long it takes."""
     stages = [stage for stage in STAGES.values() if stage.methods or stage.encoder]
     for stage in stages:
@@ -138,7 +120,7 @@ def plan(study: Study) -> None:
     print("  Notebooks and export take some three minutes more.", flush=True)
 
 
-def describe_data(study: Study) -> None:
+def data(study: Study, _: Namespace) -> None:
     """Get the data set and say where it came from and how it was checked."""
     source = fetch.checksums(study.data)["source"]
     checked = "SHA-256 of all four files" if study.dataset.sha256 else "headers, sizes and labels"
@@ -146,10 +128,30 @@ def describe_data(study: Study) -> None:
     print(f"data: {study.dataset.key} from {source}; checked: {checked}; in {place}")
 
 
+def verify(study: Study, _: Namespace) -> int:
+    """Train all anew and compare it with the report."""
+    from simclr.experiment import verify as rebuilt
+
+    return rebuilt.verify(study)
+
+
+def own_images(study: Study, args: Namespace) -> None:
+    """Choose, label or classify a reader's own images."""
+    from simclr.own import commands, project
+
+    more = [args.labels, args.more] if args.command == "choose" else []
+    getattr(commands, args.command)(project.Project(study), *more)
+
+
+COMMANDS = {do.__name__: do for do in (run, export, train, encode, plan, data, verify, ablations)}
+COMMANDS |= dict.fromkeys(("choose", "label", "classify"), own_images)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simclr", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, does in COMMANDS.items():
+    for name, do in COMMANDS.items():
+        does = do.__doc__
         command = commands.add_parser(name, help=does, description=does)
         if name in ("run", "encode"):
             command.add_argument("stage")
@@ -157,9 +159,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--processes", type=int, default=1)
         if name == "train":
             command.add_argument("stages", nargs="*", default=list(STAGES), metavar="stage")
-        if name == "export":
-            command.add_argument("kind", choices=["html", "pdf"])
-        if name in OWN:
+        if do is own_images:
             command.add_argument("--images", default="", help="a folder, or an .npy or .npz file")
         if name == "choose":
             command.add_argument("--labels", type=int, default=100, help="how many at first")

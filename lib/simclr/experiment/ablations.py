@@ -21,19 +21,24 @@ from simclr.networks import NETWORKS
 
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
+_OWN, _RANDOM, _OTHER = "ablation_own_answers", "ablation_without_pre_training", "ablation_other_starts"
+_TEN = "__ten_labels"
 # What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labelled
 # images alone, of label spreading and of self-training.
+# fmt: off
 STARTS = {
-    "pixels": "- - ablation_other_starts__ten_labels_selftrain_pixels"
-    " - - ablation_other_starts_selftrain_pixels",
-    "random weights": "baseline_augmented_fewest ablation_without_pre_training__ten_labels_spread_neighbours"
-    " ablation_without_pre_training__ten_labels_selftrain baseline_augmented"
-    " ablation_without_pre_training_spread_neighbours ablation_without_pre_training_selftrain",
-    "the source's encoder": "probe_fewest spread_fewest ablation_other_starts__ten_labels_selftrain_source"
-    " probe spread ablation_other_starts_selftrain_source",
-    "the better encoder": "probe_neighbours_fewest spread_neighbours_fewest ablation_10_labels_selftrain"
-    " probe_neighbours spread_neighbours selftrain",
+    "nothing (the control)": ["baseline_augmented_fewest", "", f"{_OWN}{_TEN}_selftrain_control",
+        "baseline_augmented", "", f"{_OWN}_selftrain_control"],
+    "nothing (FixMatch)": ["", "", f"{_OWN}{_TEN}_fixmatch", "", "", f"{_OWN}_fixmatch"],
+    "pixels": ["", "", f"{_OTHER}{_TEN}_selftrain_pixels", "", "", f"{_OTHER}_selftrain_pixels"],
+    "random weights": ["probe_untrained_fewest", f"{_RANDOM}{_TEN}_spread_neighbours",
+        f"{_RANDOM}{_TEN}_selftrain", "probe_untrained", f"{_RANDOM}_spread_neighbours", f"{_RANDOM}_selftrain"],
+    "the source's encoder": ["probe_fewest", "spread_fewest", f"{_OTHER}{_TEN}_selftrain_source",
+        "probe", "spread", f"{_OTHER}_selftrain_source"],
+    "the better encoder": ["probe_neighbours_fewest", "spread_neighbours_fewest", "ablation_ten_labels",
+        "probe_neighbours", "spread_neighbours", "selftrain"],
 }
+# fmt: on
 MACHINE = ["device", "precision", "torch", "data"]  # its columns of that name
 
 
@@ -128,7 +133,7 @@ def numbers(table: pd.DataFrame) -> dict[str, float]:
 
 def starts(numbers: Mapping[str, float]) -> pd.DataFrame:
     """Accuracies by what finds the neighbours, a row each; a column for each of the steps of `STARTS`."""
-    rows = {start: [numbers.get(name, np.nan) for name in names.split()] for start, names in STARTS.items()}
+    rows = {start: [numbers.get(name, np.nan) for name in names] for start, names in STARTS.items()}
     steps = [f"{n}: {step}" for n in ("10", "100") for step in ("alone", "spread", "self-trained")]
     return pd.DataFrame.from_dict(rows, "index", columns=steps).rename_axis("neighbours by").reset_index()
 

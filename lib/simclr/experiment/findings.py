@@ -188,7 +188,7 @@ class Findings:
         ]
         return pd.concat(tables, ignore_index=True)
 
-    def at_most_labels(self, table: pd.DataFrame) -> pd.DataFrame:
+    def with_most_labels(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that are about the largest number of labels."""
         return table[table.n_labels == table.n_labels.max()]
 
@@ -201,5 +201,6 @@ class Findings:
 def _done(study: Study, job: Job) -> Job:
     if not job.is_done():
         stage = next(s for s in STAGES if any(j.key == job.key for j in study.missing(s)))
-        raise UserError(f"{study.name}: {job.kind} is not trained; run {study.command(stage)}")
+        how = f"call study.train({stage!r})" if study.changes else f"run {study.command(stage)}"
+        raise UserError(f"{study.name}: {job.kind} is not trained; {how}")
     return job

@@ -61,7 +61,7 @@ def numbers(found: "Findings") -> dict[str, float | str]:
 def _of_method(found: "Findings", method: str) -> dict[str, float | str]:
     rows = found.summary[found.summary.method == method].set_index("n_labels")
     most, fewest = rows.loc[rows.index.max()], rows.loc[rows.index.min()]
-    fits = found.at_most_labels(found.results[found.results.method == method])
+    fits = found.with_most_labels(found.results[found.results.method == method])
     values = {
         method: most["mean"],
         f"{method}_sd": 100 * most.sd,
@@ -79,7 +79,7 @@ def _differences(found: "Findings") -> dict[str, float]:
     """`a_over_b` with all labels and `_fewest`, each with `_low` and `_high`, in points; the control's
     largest lead with fewer labels than all, `control_over_a_most`; the p-value with all labels, by Holm's
     correction for all pairs; and up to how many labels, fewer than all, a's lead is beyond chance by his."""
-    numbers: dict[str, float] = {"comparisons": len(found.at_most_labels(found.differences))}
+    numbers: dict[str, float] = {"comparisons": len(found.with_most_labels(found.differences))}
     for (a, b), rows in found.differences.groupby(["a", "b"]):
         name = f"{a}_over_{b}".replace(CONTROL, "control")
         for end, row in (("", rows.iloc[-1]), ("_fewest", rows.iloc[0])):
@@ -99,7 +99,7 @@ def _differences(found: "Findings") -> dict[str, float]:
 
 def _best(found: "Findings") -> dict[str, float | str]:
     """The best method, and with how few labels others do as well as the baseline with all."""
-    most = found.at_most_labels(found.summary).set_index("method")["mean"].loc[found.overview]
+    most = found.with_most_labels(found.summary).set_index("method")["mean"].loc[found.overview]
     best = str(most.idxmax())
     recalls = found.classes[found.classes.method == best].sort_values("recall")
     numbers: dict[str, float | str] = {
@@ -154,7 +154,7 @@ def _selftraining(found: "Findings") -> dict[str, float]:
     first, confidence = probabilities.argmax(1) != found.truth, probabilities.max(1)
     unsure = first[np.argsort(confidence, kind="stable")[: len(first) // 50]]
     encoder = found.study.encoder("neighbours", found.study.seeds("neighbours")[0])
-    share, rows = wrong.mean(), found.at_most_labels(found.results)
+    share, rows = wrong.mean(), found.with_most_labels(found.results)
     draws = found.study.params["common"].draws[:3]
     rows = rows[(rows.method == "selftrain") & rows.draw.isin(draws)]
     return {

@@ -40,23 +40,24 @@ def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     cells = nbformat.read(source, as_version=4).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     parameters = {name: values.model_dump(mode="json") for name, values in study.params.items()}
+    read = [*files.PARAMS.glob("*.csv"), *files.REPORTS.glob("ablations.csv")]
     return {
         "notebook": files.digest([[cell.cell_type, cell.source] for cell in cells]),
         "code": code_digest(*imports(ast.parse(code))),
         "parameters": files.digest(parameters),
         "results": files.digest([job.key for job in study.jobs(stage)]),
+        "files": _digest(*LIBRARY.glob("simclr/report/*.mplstyle"), *read),
     }
 
 
 def exported_with() -> dict[str, str]:
     """What stands for all that turns executed notebooks into a report."""
-    report = LIBRARY / "simclr" / "report"
-    others = [*report.glob("assets/*"), *report.glob("*.mplstyle"), *files.NOTEBOOKS.glob("*.bib")]
-    others += [*files.PARAMS.glob("*.csv"), *files.REPORTS.glob("ablations.csv")]
-    return {
-        "code": code_digest("simclr.report.publish"),
-        "files": files.digest(sorted([file.name, files.sha256(file)] for file in others)),
-    }
+    others = *LIBRARY.glob("simclr/report/assets/*"), *files.NOTEBOOKS.glob("*.bib")
+    return {"code": code_digest("simclr.report.publish"), "files": _digest(*others)}
+
+
+def _digest(*contents: Path) -> str:
+    return files.digest(sorted([file.name, files.sha256(file)] for file in contents))
 
 
 def collect(study: "Study") -> dict:

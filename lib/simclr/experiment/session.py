@@ -60,9 +60,9 @@ def forecast(study: Study, *stages: str, after: Iterable[str] = ()) -> str:
     study.check_machine()
     kinds = ", ".join(dict.fromkeys(job.kind for job in missing))
     took = minutes(missing, workers(missing[0].inputs["device"], len(missing)))
-    time = f"about {took:.0f} min" if took >= 1 else "less than a minute"
+    how_long = f"about {took:.0f} min" if took >= 1 else "less than a minute"
     kept = " What is built stays as it is." if study.changes else ""
-    return f"trains {kinds}; {time} on this machine.{kept}"
+    return f"trains {kinds}; {how_long} on this machine.{kept}"
 
 
 def minutes(jobs: Sequence[Job], at_once: int) -> float:

@@ -88,16 +88,22 @@ def read(source: Path, invert: str, root: Path = files.DATA, least: int = LEAST)
     """
     listed = _listed(source, least)
     seen = [[name, *_stamp(source / name)] for name in listed] or _stamp(source)
-    same_source = f"own-{files.digest(str(source.resolve()))}"
-    folder = root / f"{same_source}-{files.digest([seen, invert])}"
+    same_source = f"own-{files.digest(str(source.resolve()))}-{invert}"
+    folder = root / f"{same_source}-{files.digest(seen)}"
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".own.lock"):
         if not (folder / "about.json").exists():
-            _write(folder, source, listed, invert, least)
+            _write(folder, source, listed, invert)
             for old in set(root.glob(f"{same_source}-*")) - {folder}:  # as it was before
                 shutil.rmtree(old)
     about = files.read_json(folder / "about.json")
     names, twins = json.loads((folder / "names.json").read_text())
+    if not least <= len(names) <= MOST:
+        reasons = "; ".join(f"{len(left):,} {why}" for why, left in about["left_out"].items())
+        raise UserError(
+            f"{source}: {len(names):,} usable images; {least} to {MOST:,} are needed"
+            + f" (left out: {reasons})" * bool(reasons)
+        )
     images = np.load(folder / "images.npy", mmap_mode="r")
     return Collection(source, folder, names, twins, images, about)
 
@@ -141,20 +147,14 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _write(folder: Path, source: Path, listed: list[str], invert: str, least: int) -> None:
+def _write(folder: Path, source: Path, listed: list[str], invert: str) -> None:
     print(f"{source}: reading" + f" {len(listed):,} files" * bool(listed), flush=True)
     images, names, about = _from_files(source, listed) if listed else _from_array(source)
     kept, digests, twins = _usable(images, names, about["left_out"])
     images, names = images[kept], [names[row] for row in kept]
-    if not least <= len(names) <= MOST:
-        reasons = "; ".join(f"{len(left):,} {why}" for why, left in about["left_out"].items())
-        raise UserError(
-            f"{source}: {len(names):,} usable images; {least} to {MOST:,} are needed"
-            + f" (left out: {reasons})" * bool(reasons)
-        )
     edges = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
     bright = np.median(np.concatenate(edges, axis=1), axis=1) > 127  # (N,)
-    about["inverted"] = invert == "yes" or (invert == "auto" and bool(bright.mean() > 0.5))
+    about["inverted"] = invert == "yes" or (invert == "auto" and bool(2 * bright.sum() > len(bright)))
     if about["inverted"]:
         images = 255 - images
     about["digest"] = files.digest([digests, about["inverted"]])

@@ -25,8 +25,8 @@ def folder(study: Study) -> Path:
     return study.folder / "report"
 
 
-def report(study: Study, kind: str) -> Path:
-    """Write the report as html or pdf, and the tables beside it; trains and executes nothing.
+def report(study: Study) -> list[Path]:
+    """Write the report as HTML and as PDF, and what lies beside it; trains and executes nothing.
 
     Raises:
         UserError: a notebook is missing or of other code, parameters or results than the checkout's.
@@ -35,17 +35,17 @@ def report(study: Study, kind: str) -> Path:
     report = export.collect(books, **_front(study), beside=_beside(books, folder(study)))
     findings = Findings(study, "comparison")
     write_tables(study, findings, folder(study))
-    file = folder(study) / f"report.{kind}"
-    if kind == "html":
-        is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
-        export.write_html(report, file, playground.content(findings) if is_drawn else "")
-        write_notebooks(books, folder(study) / "notebooks")
-        best = weights.load_classifier(study.folder / f"{findings.numbers['best']}.safetensors")
-        with files.write_atomically(folder(study) / "classifier.safetensors") as temporary:
-            weights.save_network(temporary, best.half())  # so that the file is half as large
-    else:
-        export.write_pdf(report, file, provenance.last_change()[1])
-    return file
+    write_notebooks(books, folder(study) / "notebooks")
+    best = weights.load_classifier(study.folder / f"{findings.numbers['best']}.safetensors")
+    with files.write_atomically(folder(study) / "classifier.safetensors") as temporary:
+        weights.save_network(temporary, best.half())  # so that the file is half as large
+    html, pdf = (folder(study) / f"report.{kind}" for kind in ("html", "pdf"))
+    is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
+    export.write_html(report, html, playground.content(findings) if is_drawn else "")
+    export.write_pdf(
+        report, pdf, provenance.last_change()[1]
+    )  # the last, by which make knows that all is there
+    return [html, pdf]
 
 
 def write_tables(study: Study, findings: Findings, target: Path) -> None:
@@ -100,7 +100,7 @@ def confusions(findings: Findings) -> pd.DataFrame:
 
 
 def _front(study: Study) -> dict[str, str]:
-    """Title block: title, subtitle, date, a note on what this build is; it may be cited, and is a paper."""
+    """Title block: title, subtitle, date, a note on what this build is; it is a paper that may be cited."""
     common, dataset = study.params["common"], study.dataset
     built = f"Built with profile “{study.profile}”, variant “{study.variant}”. "
     if study.profile != "full":
@@ -119,7 +119,6 @@ def _front(study: Study) -> dict[str, str]:
         "author": AUTHOR,
         "after": AFTER,
         "keywords": KEYWORDS,
-        "cite": "yes",
         "paper": "yes",
     }
 

@@ -8,7 +8,7 @@ async function unpack(text) {
   return new Response(stream).arrayBuffer();
 }
 
-// What `playground.quantised` wrote: biases and steps of all layers, then their weights as integers.
+// What `playground.rounded` wrote: biases and steps of all layers, then their weights as integers.
 function network(buffer) {
   let at = 0;
   const floats = (n) => new Float32Array(buffer, (at += 4 * n) - 4 * n, n);
