@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from simclr import augment, data, fetch, files
-from simclr.experiment import ablations, execute, provenance
+from simclr.experiment import ablations, execute, origins, provenance
 from simclr.experiment.stages import METHODS, STAGES
 from simclr.experiment.study import Study
 
@@ -67,7 +67,7 @@ def test_the_readme_says_what_other_encoders_gave():
 
 def test_the_readme_says_what_other_starts_gave():
     tried = ablations.numbers(pd.read_csv(ablations.RESULTS))
-    table = ablations.starts(files.read_json(files.REPORTS / "numbers.json") | tried)
+    table = origins.table(files.read_json(files.REPORTS / "numbers.json") | tried)
     for row in table.set_index("neighbours by").filter(like="self-trained").mul(100).itertuples():
         assert f"| {row[0]} | {row[1]:.1f} | {row[2]:.1f} |" in README
 

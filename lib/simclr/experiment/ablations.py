@@ -21,24 +21,6 @@ from simclr.networks import NETWORKS
 
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
-_OWN, _RANDOM, _OTHER = "ablation_own_answers", "ablation_without_pre_training", "ablation_other_starts"
-_TEN = "__ten_labels"
-# What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labelled
-# images alone, of label spreading and of self-training.
-# fmt: off
-STARTS = {
-    "nothing (the control)": ["baseline_augmented_fewest", "", f"{_OWN}{_TEN}_selftrain_control",
-        "baseline_augmented", "", f"{_OWN}_selftrain_control"],
-    "nothing (FixMatch)": ["", "", f"{_OWN}{_TEN}_fixmatch", "", "", f"{_OWN}_fixmatch"],
-    "pixels": ["", "", f"{_OTHER}{_TEN}_selftrain_pixels", "", "", f"{_OTHER}_selftrain_pixels"],
-    "random weights": ["probe_untrained_fewest", f"{_RANDOM}{_TEN}_spread_neighbours",
-        f"{_RANDOM}{_TEN}_selftrain", "probe_untrained", f"{_RANDOM}_spread_neighbours", f"{_RANDOM}_selftrain"],
-    "the source's encoder": ["probe_fewest", "spread_fewest", f"{_OTHER}{_TEN}_selftrain_source",
-        "probe", "spread", f"{_OTHER}_selftrain_source"],
-    "the better encoder": ["probe_neighbours_fewest", "spread_neighbours_fewest", "ablation_ten_labels",
-        "probe_neighbours", "spread_neighbours", "selftrain"],
-}
-# fmt: on
 MACHINE = ["device", "precision", "torch", "data"]  # its columns of that name
 
 
@@ -119,23 +101,18 @@ def measure() -> pd.DataFrame:
 
 
 def numbers(table: pd.DataFrame) -> dict[str, float]:
-    """Mean accuracies by point, for prose: letters, digits and underscores of its name.
+    """Mean accuracies by point, for prose, and with `_worst` the worst draw's.
 
-    Where a group measures several methods the name ends with the method's.
+    A name is made of the letters, digits and underscores of the point's. Where a group measures several
+    methods it ends with the method's.
     """
     found = {}
     for (group, point, method), rows in table.groupby(["group", "point", "method"]):
         name = "".join(c if c.isalnum() else "_" for c in point)
         alone = table.method[table.group == group].nunique() == 1
-        found[f"ablation_{name}" if alone else f"ablation_{name}_{method}"] = rows.accuracy.mean()
+        name = f"ablation_{name}" if alone else f"ablation_{name}_{method}"
+        found |= {name: rows.accuracy.mean(), f"{name}_worst": rows.accuracy.min()}
     return found
-
-
-def starts(numbers: Mapping[str, float]) -> pd.DataFrame:
-    """Accuracies by what finds the neighbours, a row each; a column for each of the steps of `STARTS`."""
-    rows = {start: [numbers.get(name, np.nan) for name in names] for start, names in STARTS.items()}
-    steps = [f"{n}: {step}" for n in ("10", "100") for step in ("alone", "spread", "self-trained")]
-    return pd.DataFrame.from_dict(rows, "index", columns=steps).rename_axis("neighbours by").reset_index()
 
 
 def summary(table: pd.DataFrame, group: str) -> pd.DataFrame:

@@ -1,0 +1,55 @@
+"""What self-training owes to pre-training: its results by what tells the network which images are alike."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from simclr.experiment import statistics
+
+_OWN, _RANDOM, _OTHER = "ablation_own_answers", "ablation_without_pre_training", "ablation_other_starts"
+_TEN = "__ten_labels"
+# What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labelled
+# images alone, of label spreading and of self-training.
+# fmt: off
+NUMBERS = {
+    "nothing (the control)": ["baseline_augmented_fewest", "", f"{_OWN}{_TEN}_selftrain_control",
+        "baseline_augmented", "", f"{_OWN}_selftrain_control"],
+    "nothing (FixMatch)": ["", "", f"{_OWN}{_TEN}_fixmatch", "", "", f"{_OWN}_fixmatch"],
+    "pixels": ["", "", f"{_OTHER}{_TEN}_selftrain_pixels", "", "", f"{_OTHER}_selftrain_pixels"],
+    "random weights": ["probe_untrained_fewest", f"{_RANDOM}{_TEN}_spread_neighbours",
+        f"{_RANDOM}{_TEN}_selftrain", "probe_untrained",
+        f"{_RANDOM}_spread_neighbours", f"{_RANDOM}_selftrain"],
+    "the source's encoder": ["probe_fewest", "spread_fewest", f"{_OTHER}{_TEN}_selftrain_source",
+        "probe", "spread", f"{_OTHER}_selftrain_source"],
+    "the better encoder": ["probe_neighbours_fewest", "spread_neighbours_fewest", "ablation_ten_labels",
+        "probe_neighbours", "spread_neighbours", "selftrain"],
+}
+# fmt: on
+
+
+def table(numbers: Mapping[str, float]) -> pd.DataFrame:
+    """Accuracies by what finds the neighbours, a row each; a column for each of the steps of `NUMBERS`."""
+    rows = {origin: [numbers.get(name, np.nan) for name in names] for origin, names in NUMBERS.items()}
+    steps = [f"{n}: {step}" for n in ("10", "100") for step in ("alone", "spread", "self-trained")]
+    return pd.DataFrame.from_dict(rows, "index", columns=steps).rename_axis("neighbours by").reset_index()
+
+
+def leads(tried: pd.DataFrame, confidence: float) -> dict[str, float]:
+    """How far self-training with 100 labels is ahead of that on the source's encoder, in points.
+
+    Args:
+        tried: as `ablations.measure` returns it.
+
+    Returns:
+        `pixels_over_source` and `random_over_source`, and each with `_low` and `_high`.
+    """
+    measured = tried[tried.n_labels == 100].set_index(["point", "method", "draw"]).accuracy.sort_index()
+    others = {"pixels": ("other starts", "selftrain_pixels"), "random": ("without pre-training", "selftrain")}
+    found = {}
+    for name, which in others.items():
+        lead = measured[which] - measured["other starts", "selftrain_source"]
+        over = statistics.estimate(100 * lead.to_numpy()[None], confidence)
+        ends = {"": over.mean, "_low": over.low, "_high": over.high}
+        found |= {f"{name}_over_source{end}": value for end, value in ends.items()}
+    return found
