@@ -10,7 +10,7 @@ import yaml
 from distributed import Client, LocalCluster
 
 from simclr.errors import UserError
-from simclr.experiment import ablations
+from simclr.experiment import ablations, origins
 from simclr.experiment.params import SOURCE
 
 
@@ -23,7 +23,7 @@ def test_every_point_has_a_name_of_its_own_and_changes_what_there_is():
         assert {run.method.key for run in runs} == set(point.methods)
         assert {run.n_labels for run in runs} == {max(run.n_labels for run in runs)}
     table = pd.DataFrame({"group": "one", "point": names, "method": "probe", "accuracy": 0.5})
-    assert len(ablations.numbers(table)) == len(grid)
+    assert len(ablations.numbers(table)) == 2 * len(grid)  # the mean and the worst of each
 
 
 GROUP = {"variant": "source", "methods": ["probe"], "points": {"all": {}}}
@@ -101,6 +101,10 @@ def test_the_committed_results_are_summed_up():
     without = strengths[strengths.value == 1]["mean"].item()
     assert without == numbers["ablation_without_crop"]
     assert set(ablations.summary(found, "labels").n_labels) == {10, 100, 1000, 10_000, 40_000}
+    leads, start = origins.leads(found, 0.95), "ablation_other_starts_selftrain_"
+    lead = 100 * (numbers[f"{start}pixels"] - numbers[f"{start}source"])
+    assert leads["pixels_over_source"] == pytest.approx(lead)
+    assert leads["pixels_over_source_low"] < lead < leads["pixels_over_source_high"]
 
 
 def test_the_committed_results_are_those_of_this_code_and_grid():

@@ -22,8 +22,8 @@ NUMBERS = {
         f"{_RANDOM}_spread_neighbours", f"{_RANDOM}_selftrain"],
     "the source's encoder": ["probe_fewest", "spread_fewest", f"{_OTHER}{_TEN}_selftrain_source",
         "probe", "spread", f"{_OTHER}_selftrain_source"],
-    "the better encoder": ["probe_neighbours_fewest", "spread_neighbours_fewest", "ablation_ten_labels",
-        "probe_neighbours", "spread_neighbours", "selftrain"],
+    "the better encoder": ["probe_neighbours_fewest", "spread_neighbours_fewest",
+        "ablation_ten_labels_selftrain", "probe_neighbours", "spread_neighbours", "selftrain"],
 }
 # fmt: on
 
