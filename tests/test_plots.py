@@ -123,16 +123,6 @@ def test_learning_curves_show_errors_labelled_by_accuracy_and_below_them_their_s
     assert [t.get_text() for t in below.get_xticklabels()] == [str(n) for n in TENS]
 
 
-def test_on_a_phone_panels_stand_below_each_other_and_names_above():
-    figure = curves.learning_curve(summary(), list(FINAL))
-    height = figure.get_figheight()
-    style.narrow(figure)
-    assert figure.get_figwidth() == style.PHONE and figure.get_figheight() > height
-    assert not [text for text in texts(figure) if text.get_label() == "end label"]
-    legend = [text.get_text().split("  ")[0] for text in figure.axes[0].get_legend().get_texts()]
-    assert legend == [style.name(m) for m in sorted(FINAL, key=FINAL.get, reverse=True)]
-
-
 def test_end_labels_do_not_overlap():
     data = summary()
     data.loc[data.n_labels == data.n_labels.max(), "mean"] = 0.9  # all end at one point
@@ -225,14 +215,6 @@ def test_label_draw_counts_labels_only_where_prefixes_are_balanced():
     assert {"n =", "10", "100"} <= set(words(pictures.label_draw(images, labels)))
     assert "n =" not in words(pictures.label_draw(images, np.sort(labels)))
     assert "n =" not in words(pictures.label_draw(images[:95], labels[:95]))
-
-
-@pytest.mark.parametrize("function", [pictures.views, pictures.mistakes, diagrams.simclr_diagram])
-def test_wide_pictures_have_a_form_for_phones(function):
-    wide = usual(function)
-    assert wide.phone.get_figwidth() < style.PHONE + 1e-9 < wide.get_figwidth()
-    assert sorted(" ".join(words(wide.phone)).split()) == sorted(" ".join(words(wide)).split())
-    assert min(text.get_fontsize() for text in texts(wide.phone)) >= 7
 
 
 def test_mistakes_say_what_was_taken_for_what():

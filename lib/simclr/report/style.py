@@ -122,14 +122,15 @@ def _end(ax: Axes, line: Line2D) -> float:
 
 def _drop_crowded(ax: Axes) -> None:
     """Hide labels of the x axis that would touch the one before."""
-    labels = [label for label in ax.get_xticklabels() if label.get_text()]
-    boxes = [label.get_window_extent() for label in labels]
-    kept = 0
-    for i in range(1, len(labels)):
-        if boxes[i].x0 < boxes[kept].x1 + 2:
-            labels[i].set_visible(False)
+    ends = sorted(ax.get_xlim())  # of an axis that may be inverted, and has ticks beyond them
+    ticks = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    shown = [label for x, label in ticks if label.get_text() and ends[0] <= x <= ends[1]]
+    placed, last = [(label.get_window_extent(), label) for label in shown], -np.inf
+    for box, label in sorted(placed, key=lambda each: each[0].x0):
+        if box.x0 < last + 2:
+            label.set_visible(False)
         else:
-            kept = i
+            last = box.x1
 
 
 def text(ax: Axes, x: float, y: float, words: str, ha="center", va="center", **look) -> None:
