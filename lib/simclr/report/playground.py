@@ -26,7 +26,10 @@ IMAGES = 500  # of the map, which a reader may look at
 
 
 def content(findings: Findings) -> str:
-    """JSON for assets/playground.js: classifiers, and images with label, places on the maps, and answers."""
+    """JSON for assets/playground.js: classifiers, and images with label, places on the maps, and answers.
+
+    Of the other methods it has the answers alone, those of their classifiers of the first draw.
+    """
     many = min(IMAGES, len(findings.maps[0]))
     runs = [run for run in findings.runs if run.job.inputs["keep_classifier"]]
     files = {run.method.key: run.job.file("classifier.safetensors") for run in runs}
@@ -36,6 +39,8 @@ def content(findings: Findings) -> str:
     images = data.images(findings.study.data, "test")[:many]
     networks = {method: rounded(load_classifier(files[method])) for method in shown}
     answers = {m: network(to_float(images)).argmax(1).tolist() for m, (network, _) in networks.items()}
+    others = [m for m in (*findings.overview, "spread_neighbours") if m not in shown]
+    stored = {method: findings.predicted(method)[0, :many] for method in others}
     return json.dumps(
         {
             "methods": [
@@ -46,6 +51,10 @@ def content(findings: Findings) -> str:
                     "answers": "".join(map(str, answers[method])),
                 }
                 for method in shown
+            ],
+            "others": [
+                {"name": style.name(method), "answers": "".join(map(str, answers))}
+                for method, answers in stored.items()
             ],
             "images": packed(images.numpy().tobytes()),
             "digits": [inline.both(colour) for colour in charts.DIGITS],
