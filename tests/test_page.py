@@ -155,7 +155,7 @@ DRAWN = """
 def test_a_drawn_seven_is_seen_the_arrow_keys_choose_an_image_and_the_map_goes_back(tmp_path):
     found = asked(REPORT, DRAWN, tmp_path)
     assert found["drawn"][-1] == "7", found  # says the best of them
-    answers = re.fullmatch(r"Test image 0, labelled \d\. (.+)", found["about"])[1].split(", ")
+    answers = re.fullmatch(r"Test image 0, labelled \d\. (.+)", found["about"])[1].split("; ")
     shown = {style.name(method) for method in playground.METHODS}
     said = shown | {answer.split(": ")[0] for answer in answers if answer[-1].isdigit()}
     assert said >= {method.name for method in METHODS.values() if method.overview}

@@ -240,7 +240,7 @@ async function playground(place, data) {
   const testImage = (i) => Float32Array.from(pixels.subarray(784 * i, 784 * (i + 1)), (v) => v / 255);
   const says = (k, image) => softmax(logits(networks[k], image));
   const { box, show } = answersOf(data.methods, says);
-  const others = (i) => data.others.map(({ name, answers }) => `${name}: ${answers[i]}`).join(', ');
+  const others = (i) => data.others.map(({ name, answers }) => `${name}: ${answers[i]}`).join('; ');
   place.append(element('div', { className: 'table' }, drawingPad(show), box),
     ...imageMap({ ...data, methods: [...data.methods, ...data.others] },
       (i) => show(testImage(i), `Test image ${i}, labelled ${data.labels[i]}. ${others(i)}`)));
