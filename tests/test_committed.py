@@ -62,7 +62,8 @@ def test_the_readme_says_what_other_encoders_gave():
         assert f"{found[f'ablation_{name}_selftrain']:.2%}" in README
     own = files.read_json(files.REPORTS / "numbers.json")["selftrain_first_draws"]
     assert f"where it has {own:.2%}" in README
-    assert f"{found['ablation_ten_labels_selftrain']:.1%} with ten labels" in README
+    random, chosen = (found[f"ablation_ten_labels_selftrain{end}"] for end in ("", "_chosen"))
+    assert f"{random:.1%} with ten labels, {chosen:.1%} with ten that it chooses itself" in README
 
 
 def test_the_readme_says_what_other_starts_gave():
