@@ -11,7 +11,7 @@ from simclr import data, files
 from simclr.__main__ import main
 from simclr.augment import to_float
 from simclr.errors import UserError
-from simclr.experiment import execute, session, similar, verify
+from simclr.experiment import execute, provenance, session, similar, verify
 from simclr.experiment.findings import Findings
 from simclr.experiment.stages import METHODS, STAGES
 from simclr.experiment.statistics import Estimate
@@ -178,3 +178,17 @@ def test_sections_that_do_not_go_together_are_one_line():
         Study("full", changes={"views": {"epochs": 1}})
     message = "pretrain, views together: warmup_epochs: 1.0 with epochs: 1;"
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("https://me:secret@forge.org/us/simclr.git", "https://forge.org/us/simclr.git"),
+        ("/home/me/simclr", "the repository of this file"),
+        (None, "the repository of this file"),
+    ],
+)
+def test_a_report_names_its_repository_and_no_password(monkeypatch, address, place):
+    said = {"log": "0a1b2c3d", "remote": address}
+    monkeypatch.setattr(provenance, "_ask", lambda command, *_: said[command])
+    assert provenance.repository() == f"{place}, revision 0a1b2c3d"

@@ -2,6 +2,7 @@
 
 import ast
 import platform
+import re
 import subprocess
 from datetime import date
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from simclr.experiment.stages import STAGES
 if TYPE_CHECKING:
     from simclr.experiment.study import Study
 
+SOURCES = "lib", "notebooks", "params"  # what the report is made of
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 
 
@@ -124,12 +126,20 @@ def git() -> dict[str, str | bool | None]:
     return {"revision": _ask("rev-parse", "HEAD"), "clean": None if changes is None else not changes}
 
 
+def repository() -> str:
+    """The address that git knows, if it is one for everybody, and the revision of `last_change`."""
+    revision = _ask("log", "-1", "--abbrev=8", "--format=%h", "--", *SOURCES)
+    address = re.sub("//.*@", "//", _ask("remote", "get-url", "origin") or "")  # without a password
+    place = address if address.startswith("https://") else "the repository of this file"
+    return f"{place}, revision {revision}" if revision else ""
+
+
 def last_change() -> tuple[str, int]:
     """When what the report is made of was last committed, as a date and in seconds since 1970.
 
     Not today's date: the same sources give the same bytes. ("", 0) where there is no git history.
     """
-    found = _ask("log", "-1", "--format=%cs %ct", "--", "lib", "notebooks", "params")
+    found = _ask("log", "-1", "--format=%cs %ct", "--", *SOURCES)
     if not found:
         return "", 0
     day, seconds = found.split()

@@ -119,6 +119,7 @@ def _front(study: Study) -> dict[str, str]:
         "author": AUTHOR,
         "after": AFTER,
         "keywords": KEYWORDS,
+        "repository": provenance.repository(),
         "paper": "yes",
     }
 
