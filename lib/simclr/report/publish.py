@@ -42,9 +42,8 @@ def report(study: Study) -> list[Path]:
     html, pdf = (folder(study) / f"report.{kind}" for kind in ("html", "pdf"))
     is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
     export.write_html(report, html, playground.content(findings) if is_drawn else "")
-    export.write_pdf(
-        report, pdf, provenance.last_change()[1]
-    )  # the last, by which make knows that all is there
+    # The last of all, by which make knows that everything is there.
+    export.write_pdf(report, pdf, provenance.last_change()[1])
     return [html, pdf]
 
 
