@@ -221,13 +221,7 @@ def test_two_processes_train_once_unless_the_first_is_killed(job, tmp_path, kill
     assert log(job()) == ("ww" if killed else "w")
 
 
-def flip(file):
-    content = bytearray(file.read_bytes())
-    content[3] ^= 1
-    file.write_bytes(content)
-
-
-@pytest.mark.parametrize("damage", [flip, Path.unlink])
+@pytest.mark.parametrize("damage", [lambda file: file.write_text("Some text"), Path.unlink])
 def test_a_damaged_file_is_named_with_the_way_out(job, damage):
     kept = job(inputs={"text": "some text"})
     make(kept, {})

@@ -174,16 +174,10 @@ def test_a_failure_while_writing_leaves_nothing(asked, monkeypatch, root):
     assert fetch._is_whole(prepare(root))
 
 
-def flip(file):
-    content = bytearray(file.read_bytes())
-    content[5000] ^= 1
-    file.write_bytes(content)
-
-
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("test_images.npy", flip),
+        ("test_images.npy", lambda file: file.write_bytes(file.read_bytes()[:-1] + b"x")),
         ("test_images.npy", Path.unlink),
         ("checksums.json", Path.unlink),
         ("checksums.json", lambda file: file.write_text("{")),

@@ -102,29 +102,18 @@ def test_reading_for_another_purpose_leaves_what_is_in_use(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("name", "make", "message"),
     [
-        (lambda path: None, "no such file or folder"),
-        (lambda path: path.mkdir(), "0 PNG or JPEG files; at least 500"),
-        (lambda path: path.write_text("x"), "neither a folder nor"),
+        ("none", lambda path: None, "no such file or folder"),
+        ("folder", lambda path: path.mkdir(), "0 PNG or JPEG files; at least 500"),
+        ("text", lambda path: path.write_text("x"), "neither a folder nor"),
+        ("a.npy", lambda path: np.save(path, np.zeros((500, 28), np.uint8)), r"\(500, 28\); \(N, H, W\)"),
+        ("a.npy", lambda path: np.save(path, np.zeros((500, 28, 28), np.int64)), "int64; bytes or floats"),
+        ("a.npy", lambda path: np.save(path, np.full((500, 28, 28), 3.0)), r"outside of \[0, 1\]"),
+        ("a.npy", lambda path: np.save(path, np.zeros((500, 28, 28), np.uint8)), r"0 usable.*500 constant"),
     ],
 )
-def test_a_place_without_images_is_one_message(make, message, tmp_path):
-    make(tmp_path / "place")
+def test_a_place_without_images_is_one_message(name, make, message, tmp_path):
+    make(tmp_path / name)
     with pytest.raises(UserError, match=message):
-        read(tmp_path / "place", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((500, 28), np.uint8), r"\(500, 28\); \(N, H, W\)"),
-        (np.zeros((500, 28, 28), np.int64), "int64; bytes or floats"),
-        (np.full((500, 28, 28), 3.0), r"outside of \[0, 1\]"),
-        (np.zeros((500, 28, 28), np.uint8), r"0 usable images.*500 constant"),
-    ],
-)
-def test_an_array_that_holds_no_images_is_one_message(array, message, tmp_path):
-    np.save(tmp_path / "a.npy", array)
-    with pytest.raises(UserError, match=message):
-        read(tmp_path / "a.npy", tmp_path)
+        read(tmp_path / name, tmp_path)

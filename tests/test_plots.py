@@ -72,18 +72,6 @@ def test_one_colour_a_method_in_every_figure(function):
     assert found
 
 
-@pytest.mark.parametrize(
-    "wanted", [[5, 5, 40], [98, 99, 100], [0, 0, 0, 0], [50], [90, 10, 50, 52], [10, 40, 80]]
-)
-def test_spread_keeps_distance_order_and_bounds(wanted):
-    places = np.array(style.spread(wanted, 10, 100))
-    order = np.argsort(wanted, kind="stable")
-    assert (np.diff(places[order]) >= 10 - 1e-9).all()
-    assert ((places >= 0) & (places <= 100)).all()
-    if len(wanted) == 1 or min(np.diff(np.sort(wanted))) >= 10:  # nothing touches: nothing moves
-        assert places == pytest.approx(wanted)
-
-
 @pytest.mark.parametrize("low, high", [(0.1, 1), (0.8, 0.99), (0.951, 0.962), (0.9901, 0.9912)])
 def test_percent_ticks_state_exact_values(low, high):
     ax = Figure().subplots()
@@ -135,17 +123,9 @@ def test_end_labels_do_not_overlap():
         assert not boxes[0].overlaps(boxes[1])
 
 
-@pytest.mark.parametrize("epochs", [1, 3])
-def test_epochs_are_whole_numbers(epochs):
-    for ax in curves.pretraining(losses(epochs)).axes:
-        ticks = ax.get_xticks()
-        assert len(ticks) and np.allclose(ticks, np.round(ticks))
-        assert ax.lines[-1].get_marker() == "o"  # a single epoch is still seen
-
-
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_pretraining_shows_losses_alignment_and_uniformity(seeds):
-    data = losses(5, seeds)
+@pytest.mark.parametrize("epochs, seeds", [(1, 1), (3, 1), (5, 3)])
+def test_pretraining_shows_losses_alignment_and_uniformity_over_whole_epochs(epochs, seeds):
+    data = losses(epochs, seeds)
     left, *others = curves.pretraining(data).axes
     thick = [line.get_ydata() for line in left.lines if line.get_linewidth() > 1]
     mean = data.groupby("epoch").mean()
@@ -153,6 +133,10 @@ def test_pretraining_shows_losses_alignment_and_uniformity(seeds):
     assert len(left.lines) == 2 + (0 if seeds == 1 else 2 * seeds)
     for ax, column in zip(others, ("alignment", "uniformity"), strict=True):
         np.testing.assert_allclose(ax.lines[-1].get_ydata(), mean[column])
+    for ax in (left, *others):
+        ticks = ax.get_xticks()
+        assert len(ticks) and np.allclose(ticks, np.round(ticks))
+        assert ax.lines[-1].get_marker() == "o"  # a single epoch is still seen
 
 
 # ---- charts --------------------------------------------------------------------------------------
@@ -221,3 +205,36 @@ def test_mistakes_say_what_was_taken_for_what():
     assert {"4→9", ".980"} <= set(words(pictures.mistakes(digits(1), [4], [9], [0.98])))
     assert "> .999" in words(pictures.mistakes(digits(1), [4], [9], [0.9996]))
     assert words(pictures.mistakes(digits(0), [], [], [])) == ["no mistake"]
+
+
+# ---- on a phone -------------------------------------------------------------------------------
+
+
+def test_on_a_phone_panels_stand_below_each_other_and_names_above():
+    figure = curves.learning_curve(summary(), list(FINAL))
+    height = figure.get_figheight()
+    style.narrow(figure)
+    assert figure.get_figwidth() == style.PHONE and figure.get_figheight() > height
+    assert not [text for text in texts(figure) if text.get_label() == "end label"]
+    legend = [text.get_text().split("  ")[0] for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == [style.name(m) for m in sorted(FINAL, key=FINAL.get, reverse=True)]
+
+
+@pytest.mark.parametrize("function", [charts.headline, charts.method_dots, curves.gains])
+def test_on_a_phone_an_axis_keeps_the_labels_that_have_room(function):
+    figure = usual(function)
+    style.narrow(figure)
+    for ax in figure.axes:
+        ends, ticks = sorted(ax.get_xlim()), zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+        shown = [each for x, each in ticks if each.get_visible() and ends[0] <= x <= ends[1]]
+        boxes = sorted((label.get_window_extent() for label in shown), key=lambda box: box.x0)
+        assert len(boxes) > 1
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("function", [pictures.views, pictures.mistakes, diagrams.simclr_diagram])
+def test_wide_pictures_have_a_form_for_phones(function):
+    wide = usual(function)
+    assert wide.phone.get_figwidth() < style.PHONE + 1e-9 < wide.get_figwidth()
+    assert sorted(" ".join(words(wide.phone)).split()) == sorted(" ".join(words(wide)).split())
+    assert min(text.get_fontsize() for text in texts(wide.phone)) >= 7

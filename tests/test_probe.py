@@ -6,17 +6,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from test_model import pictures
 
 from simclr.draws import Task
 from simclr.model import Encoder, features, predict
 from simclr.probe import fit_linear, probe
 
 L2 = 0.01
-
-
-def pictures(n=40):
-    g = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (n, 28, 28), generator=g, dtype=torch.uint8)
 
 
 def points(classes=4, each=10, size=12, seed=0):
@@ -39,12 +35,12 @@ def scikit(h, labels, l2):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_classifier_is_the_layer_on_the_encoders_features(dtype):
     encoder = Encoder()
-    task = Task(0, pictures()[:20], torch.arange(20) % 3, encoder, dtype)
+    task = Task(0, pictures(40)[:20], torch.arange(20) % 3, encoder, dtype)
     classifier, history = probe(task, SimpleNamespace(probe_l2=L2))
     assert history == {} and all(p.grad is None for p in encoder.parameters())
-    h = features(encoder, pictures(), dtype)
+    h = features(encoder, pictures(40), dtype)
     head = fit_linear(h[:20], torch.arange(20) % 3, L2)
-    torch.testing.assert_close(predict(classifier, pictures(), dtype), head(h).detach())
+    torch.testing.assert_close(predict(classifier, pictures(40), dtype), head(h).detach())
 
 
 @pytest.mark.parametrize("l2, size", [(0.1, 12), (0.01, 12), (0.001, 12), (0.001, 100)])

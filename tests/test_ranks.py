@@ -128,29 +128,24 @@ def test_a_rank_that_is_lost_ends_all_and_any_number_goes_on_from_the_checkpoint
     codes, said = together("go on", tmp_path, 4)
     assert codes == [0] * 4, said
     found = torch.load(tmp_path / "0.pt")
-    torch.testing.assert_close(found, alone, rtol=0.05, atol=0.01)
+    start = pretrain.new_network(settings(), 0)[0].state_dict()
+    for name in ("layers.conv1.weight", "layers.conv4.weight", "layers.dense.weight"):
+        assert (found[name] - alone[name]).norm() < 0.1 * (alone[name] - start[name]).norm()
     for rank in range(1, 4):
         assert_same(torch.load(tmp_path / f"{rank}.pt"), found)  # the same everywhere
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--processes", "0"], "NPROC: 0 processes; use 1 or more"),
-        (["--processes", "3"], "batch_size: 64 images cannot be shared by 3 processes"),
-    ],
-)
-def test_mistakes_are_one_line(tmp_path, arguments, says):
+def test_a_batch_that_cannot_be_shared_is_one_line(tmp_path):
     """In a copy of the project, where nothing is trained."""
     for name in ("lib", "params"):
         shutil.copytree(files.ROOT / name, tmp_path / name)
     (tmp_path / "data").symlink_to(files.DATA)
-    command = [sys.executable, "-W", "ignore", "-m", "simclr", "encode", "pretrain", *arguments]
+    command = [sys.executable, "-W", "ignore", "-m", "simclr", "encode", "pretrain"]
+    command += ["--processes", "3", "--profile", "smoke"]
     given = {**os.environ, "PYTHONPATH": str(tmp_path / "lib")}
-    done = subprocess.run(
-        [*command, "--profile", "smoke"], env=given, capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 2 and done.stderr == f"error: {says}\n"
+    done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=200)
+    says = "error: batch_size: 64 images cannot be shared by 3 processes\n"
+    assert (done.returncode, done.stderr) == (2, says)
 
 
 def test_what_is_trained_starts_no_process(monkeypatch, tmp_path):

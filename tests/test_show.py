@@ -1,6 +1,5 @@
 """What notebooks show, and the form in which the report reads it."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -20,21 +19,6 @@ def shown(function, *arguments, **keywords) -> list:
     return captured.outputs
 
 
-def draw():
-    return plt.subplots(figsize=(3, 2))[0]
-
-
-def test_figure_carries_its_metadata_and_closes():
-    fig = draw()
-    picture, caption = shown(show.figure, fig, "fig-a", "A $x$.", photo=True)
-    expected = {"kind": "figure", "label": "fig-a", "caption": "A $x$.", "photo": True}
-    assert picture.metadata["simclr"] == expected | {"size": [216, 144]}
-    assert caption.metadata["simclr"] == {"kind": "skip"}
-    assert "A $x$." in caption.data["text/markdown"]
-    assert not plt.fignum_exists(fig.number)
-    assert "<text" not in picture.data["image/svg+xml"]  # letters are outlines
-
-
 # ---- tables and code -----------------------------------------------------------------------------
 
 
@@ -42,11 +26,7 @@ def table(df, **keywords) -> list[list[str]]:
     """The cells of the table as the report gets it, and the sides of its columns."""
     output, _ = shown(show.table, df, "tbl-a", "A.", **keywords)
     assert output.metadata["simclr"] == {"kind": "table", "label": "tbl-a", "caption": "A."}
-    return cells(output.data["text/markdown"])
-
-
-def cells(markdown: str) -> list[list[str]]:
-    head, rule, *rows = markdown.splitlines()
+    head, rule, *rows = output.data["text/markdown"].splitlines()
     sides = ["right" if part.endswith(":") else "left" for part in rule.strip("|").split("|")]
     return [*([cell.strip() for cell in row.strip("|").split(" |")] for row in (head, *rows)), sides]
 
@@ -72,25 +52,6 @@ def test_table_cells():
     df = pd.DataFrame({"ok": [True, False], "s": ["a\nb", "1.0"], "x": [-0.123456, 12345.6]})
     assert table(df)[1] == ["yes", "a b", "−0.123"]
     assert table(df, formats={"x": lambda x: f"{x:,.0f} s"})[2] == ["no", "1.0", "12,346 s"]
-
-
-def test_parameters_are_shown_as_they_are_and_stay_out_of_the_report():
-    df = pd.DataFrame({"parameter": ["rate", "draws"], "value": [0.12345, [0, 1]]})
-    (output,) = shown(show.parameters, df)
-    assert cells(output.data["text/markdown"])[1:3] == [["rate", "0.12345"], ["draws", "[0, 1]"]]
-    assert output.metadata["simclr"] == {"kind": "skip"}
-
-
-class Example:
-    def method(self):
-        return "~~~"
-
-
-def test_source_is_python_in_a_fence_of_its_own():
-    (output,) = shown(show.source, Example.method)
-    assert output.metadata["simclr"] == {"kind": "source", "name": "Example.method"}
-    expected = '~~~~~~ python\ndef method(self):\n    return "~~~"\n~~~~~~'
-    assert output.data["text/markdown"] == expected
 
 
 # ---- prose ---------------------------------------------------------------------------------------
