@@ -1,0 +1,48 @@
+"""The labels that self-training learns: how many of them are wrong, and what the network makes of these."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from sklearn.metrics import confusion_matrix
+
+from simclr import data, draws, hardware
+from simclr.experiment import statistics
+from simclr.experiment.measure import CLASSIFIER, RESULT
+from simclr.experiment.stages import METHODS
+from simclr.experiment.study import Study
+from simclr.model import predict
+from simclr.spread import graph_labels
+from simclr.weights import load_classifier, load_encoder
+
+
+def taught_labels(study: Study) -> dict[str, float | str]:
+    """Hold the labels that the first draw's self-training learned against the true ones, which teach nothing.
+
+    Returns:
+        `taught`, how many labels there are, and `taught_wrong`, how many of them are wrong;
+        `taught_confusions`, the most frequent mistakes in words; and `taught_wrong_repeated`, the share of
+        the wrong labels that the network repeats.
+    """
+    job = study.measurements([METHODS["selftrain"]])[0].job
+    device, dtype = hardware.pick(study.params["common"].device, study.params["common"].precision)
+    images, truth = data.images(study.data, "pool").to(device), data.labels(study.data, "pool")
+    with np.load(job.file(RESULT)) as found:
+        given = found["labelled"]
+    with np.load(job.reads["graph"].file("graph.npz")) as graph:
+        pool = draws.Pool(images, given, graph["cosines"], graph["indices"])
+    encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
+    task = draws.Task(job.inputs["draw"], images[given], truth[given].to(device), encoder, dtype, pool)
+    rows, labels = graph_labels(task, SimpleNamespace(**job.inputs["params"]))
+    true = truth[rows].numpy()
+    wrong = labels != true
+    network = load_classifier(job.file(CLASSIFIER)).to(device)
+    called = predict(network, images[torch.from_numpy(rows[wrong])], dtype).argmax(1).cpu().numpy()
+    return {
+        "taught": len(rows),
+        "taught_wrong": int(wrong.sum()),
+        "taught_confusions": statistics.largest_confusions(
+            confusion_matrix(true, labels, labels=range(10)), 3
+        ),
+        "taught_wrong_repeated": float((called == labels[wrong]).mean()),
+    }
