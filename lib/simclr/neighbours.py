@@ -46,14 +46,14 @@ def nearest(h: Tensor, k: int) -> tuple[Tensor, Tensor]:
         Cosines (N, k), the largest first, and indices (N, k).
     """
     z = F.normalize(h - h.mean(0), dim=1)
-    cosines, indices = [], []
+    cosines, indices = z.new_empty(len(z), k), z.new_empty(len(z), k, dtype=torch.int64)
+    memory = z.new_empty(min(_BLOCK, len(z)), len(z))  # one block for all: freed ones leave gaps too small
     for start in range(0, len(z), _BLOCK):
-        similarity = z[start : start + _BLOCK] @ z.T  # (block, N)
+        rows = slice(start, start + _BLOCK)
+        similarity = torch.mm(z[rows], z.T, out=memory[: len(z[rows])])  # (block, N)
         similarity[:, start:].fill_diagonal_(-torch.inf)  # not itself
-        values, rows = similarity.topk(k, dim=1)
-        cosines.append(values)
-        indices.append(rows)
-    return torch.cat(cosines), torch.cat(indices)
+        cosines[rows], indices[rows] = similarity.topk(k, dim=1)
+    return cosines, indices
 
 
 def components(h: Tensor, many: int) -> Tensor:
