@@ -93,6 +93,7 @@ def test_the_committed_results_are_summed_up():
     lead = 100 * (numbers[f"{start}pixels"] - numbers[f"{start}source"])
     assert leads["pixels_over_source"] == pytest.approx(lead)
     assert leads["pixels_over_source_low"] < lead < leads["pixels_over_source_high"]
+    assert leads["ten_better_over_source_low"] > 0
 
 
 def test_the_committed_results_are_those_of_this_code_and_grid():
