@@ -1,5 +1,7 @@
 """simclr.replay: steps do what a loop written by hand does, replayed or not; rates reach the optimiser."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -35,7 +37,7 @@ def replayed(device: str, plain: bool, known: dict | None = None) -> tuple:
     groups = [{"params": list(network.parameters()), "lr": 0.1}]
     optimiser = adamw(groups, 0.01, torch.device(device))
     if known:
-        optimiser.load_state_dict(known)
+        optimiser.load_state_dict(copy.deepcopy(known))  # else what it learns changes `known`
 
     def step(x: torch.Tensor) -> torch.Tensor:
         found = losses(network, x, generator)
