@@ -1,14 +1,12 @@
 # Builds the report. `make` alone prints the help, which is made from the comments that begin with ##.
 #
-# The times of files decide which notebooks are executed. One executed without need costs seconds and
-# changes no number: Python keeps what it computed in runs/cache, under keys of all that it depends on.
+# Make installs; `python -m simclr` decides what is to be trained, executed and written, by what it is made of.
 # Paths are relative, because the checkout may lie in a folder with spaces in its name.
 
 $(if $(filter 4.0,$(firstword $(sort 4.0 $(MAKE_VERSION)))),,$(error GNU make 4 or later is needed, \
 	this is $(MAKE_VERSION). On macOS: `brew install make`, then `gmake`))
 .DELETE_ON_ERROR:
-# A stage's training uses every core by itself, and its seconds are reported: so never two at once, even with -j.
-.NOTPARALLEL:
+.NOTPARALLEL: # a training uses every core by itself
 MAKEFLAGS += --no-builtin-rules
 
 # ---- Settings, which are given on the command line; the environment does not change them ---------
@@ -31,10 +29,8 @@ KNOWN := PROFILE VARIANT NPROC DATASET IMAGES LABELS MORE PYTHON SINCE UPGRADE
 $(foreach v,$(.VARIABLES),$(if $(and $(filter command,$(firstword $(origin $v))),$(filter-out $(KNOWN),$v)),\
 	$(error $v=$($v): no such setting; there are: $(KNOWN))))
 $(if $(and $(DATASET),$(filter command,$(origin VARIANT))),$(error VARIANT=$(VARIANT) and DATASET=$(DATASET): give one of them))
-R := runs/$(PROFILE)/$(VARIANT)
-# Only the full profile of the source's recipe goes to the committed folder.
-REPORT := $(if $(filter runs/full/source,$(R)),reports,$(R)/report)
-ARGS := --profile $(PROFILE) --variant $(VARIANT)
+ARGS = $(if $(filter-out 1,$(NPROC)),--processes $(NPROC)) --profile $(PROFILE) --variant $(VARIANT)
+STAGES := $(foreach file,$(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb)),$(lastword $(subst _, ,$(basename $(file)))))
 PY := .venv/bin/python
 
 # The settings of another environment (venv, conda, pip, uv) stay outside; what says how to reach a
@@ -74,54 +70,35 @@ $(INSTALLED): requirements.lock pyproject.toml
 setup: $(INSTALLED) ## make .venv from requirements.lock and install lib/simclr in place
 
 # ---- Notebooks and report ------------------------------------------------------------------------
-data: $(INSTALLED) ## get the data set and check it
-	$(PY) -m simclr data $(ARGS)
-train: $(INSTALLED) ## train all that the report needs and execute nothing; see README.md
-	$(PY) -m simclr train --processes $(NPROC) $(ARGS)
-plan: $(INSTALLED) ## say what `make report` would do and about how long it takes
-	@$(PY) -m simclr plan $(ARGS)
-# The target `stage` executes notebooks/NN_stage.ipynb to $(R)/NN_stage.ipynb. Python writes that file
-# once the notebook has come to its end, with the time of its beginning, so later edits are newer.
-stage_of = $(lastword $(subst _, ,$(1)))
-NAMES := $(sort $(basename $(notdir $(wildcard notebooks/[0-9][0-9]_*.ipynb))))
-NAMES := $(foreach name,$(NAMES),$(if $(findstring -Copy,$(name)),,$(name)))
-STAGES := $(foreach name,$(NAMES),$(call stage_of,$(name)))
-$(foreach name,$(NAMES),$(eval $(call stage_of,$(name)): $(R)/$(name).ipynb))
-EXECUTED := $(NAMES:%=$(R)/%.ipynb)
-$(EXECUTED): $(R)/%.ipynb: notebooks/%.ipynb $(wildcard params/*.* params/variants/$(VARIANT).yaml) \
-		$(wildcard reports/ablations.csv $(R)/trained.json) \
-		$(shell find lib/simclr -name '*.py' -o -name '*.mplstyle') | $(INSTALLED)
-	$(if $(filter-out 1,$(NPROC)),$(PY) -m simclr encode $(call stage_of,$*) --processes $(NPROC) $(ARGS))
-	$(PY) -m simclr run $(call stage_of,$*) $(ARGS)
+report: ## train and execute what is not up to date, and write HTML and PDF
+plan: ## say what `make report` would do and about how long it takes
+data: ## get the data set and check it
+train: ## train all that the report needs and execute nothing; see docs/machines.md
+verify: ## train all anew in runs-verify/ and compare with the report, table by table
+ablations: ## measure the grid of params/ablations.yaml: reports/ablations.csv (thirteen hours of two cores)
+report plan data train verify ablations: $(INSTALLED)
+	@$(PY) -m simclr $@ $(ARGS)
+$(STAGES): $(INSTALLED)
+	@$(PY) -m simclr run $@ $(ARGS)
 
-report: plan $(REPORT)/report.pdf ## print the plan, execute what needs it and write HTML and PDF
-	@echo "The report is up to date: $(REPORT)/report.html and $(REPORT)/report.pdf"
-# The PDF is written last; where one of the others is missing, somebody has removed it.
-$(REPORT)/report.pdf: $(EXECUTED) notebooks/references.bib $(wildcard lib/simclr/report/assets/*) \
-		$(if $(and $(wildcard $(REPORT)/report.html),$(wildcard $(REPORT)/results.csv)),,always)
-	$(PY) -m simclr export $(ARGS)
-ablations: $(INSTALLED) ## measure the grid of params/ablations.yaml: reports/ablations.csv (thirteen hours of two cores)
-	$(PY) -m simclr ablations $(ARGS)
+# ---- Measuring and checking ----------------------------------------------------------------------
 bench: $(INSTALLED) ## measure speed beside peers and the machine's limits: benchmarks/results/ (half an hour)
 	$(PY) -m uv pip install --quiet --target .venv/bench --no-deps -r benchmarks/requirements.txt
 	$(PY) benchmarks/bench.py
 torture: $(INSTALLED) ## kill, fill and corrupt on purpose, and say what happens (most of an hour)
 	$(PY) benchmarks/torture.py
 look: $(INSTALLED) ## take pictures of the report's pages, and of its screen at four widths in two themes: runs/look/
-	$(PY) benchmarks/look.py $(REPORT)
+	$(PY) benchmarks/look.py $(if $(filter fullsource,$(PROFILE)$(VARIANT)),reports,runs/$(PROFILE)/$(VARIANT)/report)
 unchanged: $(INSTALLED) ## SINCE=revision: show that an edit of the science changed no result, and keep what is trained
 	$(PY) benchmarks/unchanged.py $(or $(SINCE),HEAD)
-verify: $(INSTALLED) ## train all anew in runs-verify/ and compare with the report, table by table
-	$(PY) -m simclr verify $(ARGS)
 
 # ---- Your own images -----------------------------------------------------------------------------
-OWN := --images "$(IMAGES)" $(ARGS)
-choose: $(INSTALLED) ## choose which of your own images (IMAGES=folder) to label
-	$(PY) -m simclr choose --labels $(LABELS) --more $(MORE) $(OWN)
-label: $(INSTALLED) ## label them in the browser
-	$(PY) -m simclr label $(OWN)
-classify: $(INSTALLED) ## train a classifier of all your images from these labels
-	$(PY) -m simclr classify $(OWN)
+choose: MORE_ARGS = --labels $(LABELS) --more $(MORE)
+choose: ## choose which of your own images (IMAGES=folder) to label
+label: ## label them in the browser
+classify: ## train a classifier of all your images from these labels
+choose label classify: $(INSTALLED)
+	@$(PY) -m simclr $@ $(MORE_ARGS) --images "$(IMAGES)" $(ARGS)
 
 # ---- Working on it -------------------------------------------------------------------------------
 lab: $(INSTALLED) ## open the notebooks in JupyterLab, with the kernel of .venv
@@ -141,7 +118,7 @@ lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml (UPGRADE=1 rai
 		--generate-hashes --no-annotate --quiet $(if $(UPGRADE),--upgrade) \
 		--custom-compile-command 'make lock' --output-file requirements.lock
 clean: ## remove this PROFILE's and VARIANT's folder in runs/ (what was trained stays in runs/cache)
-	rm -rf $(filter $(R),$(foreach v,source $(VARIANTS),runs/full/$v runs/quick/$v runs/smoke/$v))
+	rm -rf $(filter runs/$(PROFILE)/$(VARIANT),$(foreach v,source $(VARIANTS),runs/full/$v runs/quick/$v runs/smoke/$v))
 distclean: ## remove runs/, data/, .venv and caches; your labels in collections/ stay
 	rm -rf runs runs-verify data .venv .pytest_cache .ruff_cache lib/*.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

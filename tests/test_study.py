@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,20 +17,15 @@ from simclr.experiment.findings import Findings
 from simclr.experiment.stages import METHODS, STAGES
 from simclr.experiment.statistics import Estimate
 from simclr.experiment.study import Study
-from simclr.report import claims
+from simclr.report import claims, publish
 from simclr.weights import load_classifier
 
 
 @pytest.fixture(scope="module")
 def smoke() -> Study:
-    """The smoke profile, all of it trained and every notebook executed."""
-    built = Study("smoke")
-    try:
-        execute.books(built)
-    except UserError:  # not yet, or of other code
-        for stage in STAGES:
-            execute.run(built, stage)
-    return built
+    """The smoke profile, trained, executed and exported."""
+    main(["report", "--profile", "smoke"])
+    return Study("smoke")
 
 
 @pytest.mark.slow
@@ -89,22 +85,57 @@ def test_images_that_are_alike(smoke: Study):
 
 
 @pytest.mark.slow
-def test_a_notebook_of_other_content_is_refused(smoke: Study):
-    file = execute.executed(smoke, "probe")
-    kept = file.read_text()
-    book = json.loads(kept)
-    book["metadata"]["simclr"]["made_of"]["parameters"] = "others"
-    try:
+def test_what_is_up_to_date_is_neither_executed_nor_exported(smoke: Study, monkeypatch):
+    """Else just what is not: a notebook of other parameters, or a page that is gone or was not finished."""
+    target, done = publish.folder(smoke), []
+    monkeypatch.setattr(execute, "_run", lambda study, stage: done.append(stage))
+    monkeypatch.setattr(publish, "report", lambda study: done.append("export"))
+
+    def asked() -> list[str]:
+        done.clear()
+        main(["report", "--profile", "smoke"])
+        return list(done)
+
+    def edited(file: Path, edit) -> list[str]:
+        kept = file.read_bytes()
+        try:
+            edit(file)
+            return asked()
+        finally:
+            file.write_bytes(kept)
+
+    def of_other_parameters(file: Path) -> None:
+        book = json.loads(file.read_text())
+        book["metadata"]["simclr"]["made_of"]["parameters"] = "others"
         file.write_text(json.dumps(book))
-        with pytest.raises(UserError, match=r"03_probe.*other parameters.*make probe PROFILE=smoke"):
-            execute.books(smoke)
-    finally:
-        file.write_text(kept)
+
+    assert asked() == []
+    assert edited(execute.executed(smoke, "probe"), of_other_parameters) == ["probe"]
+    assert edited(target / "notebooks" / "03_probe.ipynb", of_other_parameters) == ["export"]
+    for name in ("report.pdf", "report.html", "results.csv", "provenance.json"):
+        assert edited(target / name, Path.unlink) == ["export"]
+    assert asked() == []
 
 
 @pytest.mark.slow
-def test_the_report_is_exported_and_agrees_with_itself_only(smoke: Study, tmp_path):
-    main(["export", "--profile", "smoke"])
+def test_a_notebook_that_stops_is_not_taken_for_executed(smoke: Study, monkeypatch):
+    file = execute.executed(smoke, "probe")
+    kept, source = file.read_bytes(), json.loads(execute.notebook("probe").read_text())
+    source["cells"].append({**source["cells"][1], "id": "last", "metadata": {}, "source": ["1 / 0"]})
+    broken = smoke.folder / "03_probe.broken.ipynb"
+    broken.write_text(json.dumps(source))
+    monkeypatch.setattr(execute, "notebook", lambda stage: broken)
+    monkeypatch.setattr(execute, "executed", lambda study, stage: file)
+    try:
+        with pytest.raises(UserError, match=r"probe: ZeroDivisionError.*\n.*03_probe.partial.ipynb"):
+            execute.run(smoke, ["probe"])
+        assert file.read_bytes() == kept
+    finally:
+        broken.unlink()
+
+
+@pytest.mark.slow
+def test_the_report_agrees_with_itself_only(smoke: Study, tmp_path):
     folder = files.RUNS / "smoke" / "source" / "report"
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
     assert "fig-headline" in (folder / "report.html").read_text()

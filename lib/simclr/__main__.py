@@ -40,20 +40,29 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(status)
 
 
+def report(study: Study, args: Namespace) -> None:
+    """Train and execute what is not up to date, and write the report as HTML and PDF."""
+    from simclr.experiment import execute
+    from simclr.report import publish  # brings what draws, which most others do not need
+
+    plan(study, args)
+    _train(study, list(STAGES), args.processes)
+    execute.run(study, STAGES)
+    if not publish.is_current(study):
+        publish.report(study)
+    pages = " and ".join(files.shown(publish.folder(study) / page) for page in publish.PAGES)
+    print(f"the report is up to date: {pages}")
+
+
 def run(study: Study, args: Namespace) -> None:
     """Train what a stage needs and execute its notebook."""
     from simclr.experiment import execute
 
     known(args.stage)
-    execute.run(study, args.stage)
-
-
-def export(study: Study, args: Namespace) -> None:
-    """Write the report from the executed notebooks, and say what was written."""
-    from simclr.report import publish  # brings what draws, which the others do not need
-
-    for file in publish.report(study):
-        print(f"{files.shown(file)}  {file.stat().st_size / 1e6:.1f} MB")
+    print(f"{args.stage}: {session.forecast(study, args.stage)}", flush=True)
+    _train(study, [args.stage], args.processes)
+    execute.run(study, [args.stage])
+    print(f"{args.stage}: {files.shown(execute.executed(study, args.stage))} is up to date")
 
 
 def known(*stages: str) -> None:
@@ -67,12 +76,16 @@ def train(study: Study, args: Namespace) -> None:
     """Train what is missing without executing a notebook, for a machine that only computes."""
     known(*args.stages)
     study.trained.unlink(missing_ok=True)
-    for stage in args.stages if args.processes != 1 else ():
-        _encode(study, stage, args.processes)
     print(f"{study.name}: {session.forecast(study, *args.stages)}", flush=True)
-    study.make([job for stage in args.stages for job in study.jobs(stage)])
+    _train(study, args.stages, args.processes)
     files.write_json(study.trained, study.machine)
     print(f"trained; to make the report elsewhere, copy {files.shown(study.runs)}/ there")
+
+
+def _train(study: Study, stages: list[str], processes: int) -> None:
+    for stage in stages if processes != 1 else ():
+        _encode(study, stage, processes)
+    study.train(*stages)
 
 
 def encode(study: Study, args: Namespace) -> None:
@@ -117,7 +130,7 @@ def plan(study: Study, _: Namespace) -> None:
     for stage in stages:
         print(f"  {stage.name:<11} {session.forecast(study, stage.name, after=stage.reads)}")
     print(f"  in all      {session.forecast(study, 'comparison')}")
-    print("  Notebooks and export take some three minutes more.", flush=True)
+    print("  Notebooks and export take some two minutes more.", flush=True)
 
 
 def data(study: Study, _: Namespace) -> None:
@@ -143,7 +156,7 @@ def own_images(study: Study, args: Namespace) -> None:
     getattr(commands, args.command)(project.Project(study), *more)
 
 
-COMMANDS = {do.__name__: do for do in (run, export, train, encode, plan, data, verify, ablations)}
+COMMANDS = {do.__name__: do for do in (report, run, train, encode, plan, data, verify, ablations)}
 COMMANDS |= dict.fromkeys(("choose", "label", "classify"), own_images)
 
 
@@ -155,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=does, description=does)
         if name in ("run", "encode"):
             command.add_argument("stage")
-        if name in ("encode", "train"):
+        if name in ("report", "run", "train", "encode"):
             command.add_argument("--processes", type=int, default=1)
         if name == "train":
             command.add_argument("stages", nargs="*", default=list(STAGES), metavar="stage")

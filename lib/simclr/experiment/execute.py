@@ -1,15 +1,16 @@
-"""Executes a stage's notebook by papermill, after what it needs was trained."""
+"""Executes the notebooks of stages by papermill, where they are not up to date."""
 
 import os
-import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
+from joblib import Parallel, delayed
 
 from simclr import files
 from simclr.errors import UserError
-from simclr.experiment import provenance, session
-from simclr.experiment.stages import STAGES
+from simclr.experiment import provenance
+from simclr.experiment.parallel import workers
 from simclr.experiment.study import Study
 
 
@@ -23,25 +24,34 @@ def executed(study: Study, stage: str) -> Path:
     return study.folder / notebook(stage).name
 
 
-def run(study: Study, stage: str) -> None:
-    """Train what a stage needs, and execute its notebook into NN_stage.partial.ipynb; rename that at its end.
+def is_current(study: Study, stage: str, book: Path) -> bool:
+    """Whether an executed notebook is of this checkout's code, parameters and results."""
+    recorded = files.read_json(book).get("metadata", {}).get("simclr", {})
+    return recorded.get("made_of") == provenance.made_of(study, stage, notebook(stage))
 
-    The file gets the time of the beginning, so that make sees what was edited meanwhile.
+
+def run(study: Study, stages: Iterable[str]) -> None:
+    """Execute the notebooks that are not current, side by side; what they read is trained.
 
     Raises:
-        UserError: what the notebook stopped with, and where to read it.
+        UserError: what a notebook stopped with, and where to read it.
     """
-    source, target, begun = notebook(stage), executed(study, stage), time.time()
+    stale = [stage for stage in stages if not is_current(study, stage, executed(study, stage))]
+    at_once = workers("cpu", len(stale))  # each has a process of its own, a thread waits for it
+    Parallel(at_once, prefer="threads")(delayed(_run)(study, stage) for stage in stale)
+
+
+def _run(study: Study, stage: str) -> None:
+    """Execute a notebook into NN_stage.partial.ipynb, and rename that at its end."""
+    source, target = notebook(stage), executed(study, stage)
     partial = target.with_suffix(".partial.ipynb")
-    made_of = provenance.made_of(study, stage, source)
-    print(f"{stage}: {session.forecast(study, stage)}", flush=True)
-    study.train(stage)
+    made_of = provenance.made_of(study, stage, source)  # before: it may be edited meanwhile
     run_notebook(stage, source, partial, study)
     book = nbformat.read(partial, as_version=4)
     book.metadata["simclr"] = {**book.metadata.get("simclr", {}), "made_of": made_of}
     nbformat.write(book, partial)
-    os.utime(partial, (begun, begun))
     os.replace(partial, target)
+    print(f"executed {files.shown(target)}", flush=True)
 
 
 def run_notebook(name: str, source: Path, target: Path, study: Study) -> None:
@@ -62,7 +72,7 @@ def run_notebook(name: str, source: Path, target: Path, study: Study) -> None:
             cwd=files.ROOT,
             progress_bar=False,
             coalesce_streams=True,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of local TCP
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # what stops a notebook is raised here
         )
     except RuntimeError as error:  # the kernel died
         raise UserError(
@@ -71,26 +81,3 @@ def run_notebook(name: str, source: Path, target: Path, study: Study) -> None:
     except papermill.PapermillExecutionError as error:
         said = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"{name}: {said}\n  the notebook so far: {target}") from None
-
-
-def books(study: Study) -> list[Path]:
-    """The executed notebooks of all stages in order, made by this checkout's code and parameters.
-
-    Raises:
-        UserError: one is missing, or was executed with something else; names the command.
-    """
-    found = []
-    for stage in sorted(STAGES, key=lambda name: notebook(name).name):
-        file = executed(study, stage)
-        if not file.exists():
-            raise UserError(f"{files.shown(file)}: not built; run {study.command(stage)}")
-        recorded = nbformat.read(file, as_version=4).metadata.get("simclr", {}).get("made_of", {})
-        now = provenance.made_of(study, stage, notebook(stage))
-        other = [name for name in now if recorded.get(name) != now[name]]
-        if other:
-            raise UserError(
-                f"{files.shown(file)}: executed with other {' and '.join(other)} than the checkout's; "
-                f"delete it and run {study.command(stage)}"
-            )
-        found.append(file)
-    return found

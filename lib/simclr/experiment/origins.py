@@ -35,14 +35,13 @@ def table(numbers: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, "index", columns=steps).rename_axis("neighbours by").reset_index()
 
 
-_LEADS = {  # point of the grid and method, and those that it is compared with
-    "pixels_over_source": ("other starts", "selftrain_pixels", "other starts", "selftrain_source"),
-    "random_over_source": ("without pre-training", "selftrain", "other starts", "selftrain_source"),
-    "ten_source_over_random": (
-        *("other starts, ten labels", "selftrain_source"),
-        *("without pre-training, ten labels", "selftrain"),
-    ),
-    "ten_better_over_source": ("ten labels", "selftrain", "other starts, ten labels", "selftrain_source"),
+_SOURCE = "other starts", "selftrain_source"  # a point of the grid, and a method
+_TEN_SOURCE = "other starts, ten labels", "selftrain_source"
+_LEADS = {  # who is ahead of whom
+    "pixels_over_source": (("other starts", "selftrain_pixels"), _SOURCE),
+    "random_over_source": (("without pre-training", "selftrain"), _SOURCE),
+    "ten_source_over_random": (_TEN_SOURCE, ("without pre-training, ten labels", "selftrain")),
+    "ten_better_over_source": (("ten labels", "selftrain"), _TEN_SOURCE),
 }
 
 
@@ -56,8 +55,8 @@ def leads(tried: pd.DataFrame, confidence: float) -> dict[str, float]:
         `a_over_b` with 100 labels and `ten_a_over_b` with ten, and each with `_low` and `_high`.
     """
     measured, found = tried.set_index(["point", "method", "draw"]).accuracy.sort_index(), {}
-    for name, (*one, point, method) in _LEADS.items():
-        lead = measured[tuple(one)] - measured[point, method]
+    for name, (one, other) in _LEADS.items():
+        lead = measured[one] - measured[other]
         over = statistics.estimate(100 * lead.to_numpy()[None], confidence)
         found |= {name: over.mean, f"{name}_low": over.low, f"{name}_high": over.high}
     return found

@@ -37,14 +37,12 @@ def here(device: str) -> dict:
 
 def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     """What stands for all that an executed notebook shows: what it was executed with."""
-    import nbformat  # only here: a machine that only trains may lack it
-
-    cells = nbformat.read(source, as_version=4).cells
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in files.read_json(source)["cells"]]
+    code = "\n".join(text for kind, text in cells if kind == "code")
     parameters = {name: values.model_dump(mode="json") for name, values in study.params.items()}
     read = [*files.PARAMS.glob("*.csv"), *files.REPORTS.glob("ablations.csv")]
     return {
-        "notebook": files.digest([[cell.cell_type, cell.source] for cell in cells]),
+        "notebook": files.digest(cells),
         "code": code_digest(*imports(ast.parse(code))),
         "parameters": files.digest(parameters),
         "results": files.digest([job.key for job in study.jobs(stage)]),

@@ -217,9 +217,11 @@ class Study:
         """The jobs that a stage needs and that are not done, in the order to do them."""
         return cache.missing(self.jobs(stage))
 
-    def train(self, stage: str) -> None:
-        """Do what a stage needs and is not there."""
-        self.make(self.jobs(stage))
+    def train(self, *stages: str) -> None:
+        """Do what stages need and is not there: on CUDA all at once, else one stage after the other."""
+        together = [stages] if self.environment["device"] == "cuda" else [[stage] for stage in stages]
+        for part in together:
+            self.make([job for stage in part for job in self.jobs(stage)])
 
     def make(self, jobs: list[cache.Job]) -> None:
         """Do these jobs and what they read; classifiers side by side, and on CUDA encoders, too.

@@ -13,7 +13,7 @@ from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 from simclr.model import predict
 from simclr.spread import graph_labels
-from simclr.weights import load_classifier, load_encoder
+from simclr.weights import load_classifier
 
 
 def taught_labels(study: Study) -> dict[str, float | str]:
@@ -31,8 +31,7 @@ def taught_labels(study: Study) -> dict[str, float | str]:
         given = found["labelled"]
     with np.load(job.reads["graph"].file("graph.npz")) as graph:
         pool = draws.Pool(images, given, graph["cosines"], graph["indices"])
-    encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
-    task = draws.Task(job.inputs["draw"], images[given], truth[given].to(device), encoder, dtype, pool)
+    task = draws.Task(job.inputs["draw"], images[given], truth[given].to(device), None, dtype, pool)
     rows, labels = graph_labels(task, SimpleNamespace(**job.inputs["params"]))
     true = truth[rows].numpy()
     wrong = labels != true

@@ -9,12 +9,14 @@ import pandas as pd
 from simclr import files, weights
 from simclr.experiment import execute, provenance
 from simclr.experiment.findings import Findings
+from simclr.experiment.stages import STAGES
 from simclr.experiment.study import Study
 from simclr.report import claims, export, playground
 from simclr.report.show import NARROW
 
 AUTHOR = "The simclr-100-labels authors"
 AFTER = "after a report by S. Metin, M. Tremblay and F. Bertrand"
+PAGES = "report.html", "report.pdf"
 KEYWORDS = "few labels, contrastive learning, SimCLR, label spreading, self-training, reproduction"
 
 
@@ -25,30 +27,38 @@ def folder(study: Study) -> Path:
     return study.folder / "report"
 
 
-def report(study: Study) -> list[Path]:
-    """Write the report as HTML and as PDF, and what lies beside it; trains and executes nothing.
+def is_current(study: Study) -> bool:
+    """Whether the report is complete, and of this checkout's code, parameters and results."""
+    target = folder(study)
+    record = files.read_json(target / "provenance.json")  # written last
+    books = {stage: target / "notebooks" / execute.notebook(stage).name for stage in STAGES}
+    return (
+        all((target / name).exists() for name in (*PAGES, "results.csv"))
+        and record.get("exported_with") == provenance.exported_with()
+        and all(execute.is_current(study, stage, book) for stage, book in books.items())
+    )
 
-    Raises:
-        UserError: a notebook is missing or of other code, parameters or results than the checkout's.
-    """
-    books = execute.books(study)
+
+def report(study: Study) -> None:
+    """Write the report from the executed notebooks as HTML and PDF, and what lies beside it."""
+    books = sorted(execute.executed(study, stage) for stage in STAGES)
     report = export.collect(books, **_front(study), beside=_beside(books, folder(study)))
     findings = Findings(study, "comparison")
     write_tables(study, findings, folder(study))
-    write_notebooks(books, folder(study) / "notebooks")
     best = weights.load_classifier(study.folder / f"{findings.numbers['best']}.safetensors")
     with files.write_atomically(folder(study) / "classifier.safetensors") as temporary:
         weights.save_network(temporary, best.half())  # so that the file is half as large
-    html, pdf = (folder(study) / f"report.{kind}" for kind in ("html", "pdf"))
+    html, pdf = (folder(study) / page for page in PAGES)
     is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
     export.write_html(report, html, playground.content(findings) if is_drawn else "")
-    # The last of all, by which make knows that everything is there.
     export.write_pdf(report, pdf, provenance.last_change()[1])
-    return [html, pdf]
+    # The last of all, by which `is_current` knows that everything is there.
+    write_notebooks(books, folder(study) / "notebooks")
+    files.write_json(folder(study) / "provenance.json", provenance.collect(study))
 
 
 def write_tables(study: Study, findings: Findings, target: Path) -> None:
-    """Write results.csv, tables/, numbers.json and provenance.json, and the classifiers in runs/."""
+    """Write results.csv, tables/ and numbers.json, and the classifiers in runs/."""
     tables = {
         "accuracy": findings.summary,
         "differences": findings.differences.drop(columns="values"),
@@ -62,7 +72,6 @@ def write_tables(study: Study, findings: Findings, target: Path) -> None:
     for name, table in tables.items():
         files.write(target / "tables" / f"{name}.csv", table.to_csv(index=False))
     files.write_json(target / "numbers.json", findings.numbers)
-    files.write_json(target / "provenance.json", provenance.collect(study))
     for run in findings.runs:
         if run.job.inputs["keep_classifier"]:
             kept = study.folder / f"{run.method.key}.safetensors"
