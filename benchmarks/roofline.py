@@ -21,6 +21,7 @@ from simclr import hardware
 from simclr.experiment.study import Study
 from simclr.loss import nt_xent
 from simclr.pretrain import new_network, training_step
+from simclr.replay import Replayed, adamw
 
 STUDY = Study("full")
 PARAMS = STUDY.params["pretrain"]
@@ -106,10 +107,16 @@ def measure() -> dict:
     found = layers(network, batch, dtype)
     found += [_loss(device), _optimiser(network)]
     network = new_network(PARAMS, 0).to(device, memory_format=torch.channels_last).train()
-    optimiser = torch.optim.AdamW(network.parameters())
+    optimiser = adamw([{"params": list(network.parameters()), "lr": PARAMS.learning_rate}], 0.01, device)
+    step = Replayed(
+        lambda views: training_step(network, optimiser, views, PARAMS.temperature, dtype),
+        [network],
+        optimiser,
+        torch.Generator(device),
+    )
     for _ in range(2):
-        training_step(network, optimiser, batch, PARAMS.temperature, dtype)
-    step = fastest(lambda: training_step(network, optimiser, batch, PARAMS.temperature, dtype), device)
+        step(batch)
+    seconds = fastest(lambda: step(batch), device)
     limits.append((peak(device, dtype), bandwidth(device)))  # again: a shared machine has slow moments
     top, memory = (max(values) for values in zip(*limits, strict=True))
     for row in found:
@@ -120,7 +127,7 @@ def measure() -> dict:
         "bandwidth": memory,
         "views": VIEWS,
         "layers": found,
-        "step_seconds": step,
+        "step_seconds": seconds,
         "bound_seconds": sum(row["bound"] for row in found),
     }
 

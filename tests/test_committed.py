@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from simclr import augment, data, fetch, files
-from simclr.experiment import ablations, origins
+from simclr.experiment import ablations, builds, origins
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 from simclr.report import publish
@@ -50,6 +50,8 @@ def test_the_readme_says_what_clothes_and_other_encoders_and_starts_gave():
     for name in ("second_seed", "third_seed", "100_labels"):
         assert f"{found[f'ablation_{name}_selftrain']:.2%}" in README
     assert f"where it has {found['selftrain_first_draws']:.2%}" in README
+    for build in ("H100", "H100 (2)"):
+        assert f"{pd.read_csv(builds.FILE).set_index('method').loc['selftrain', build]:.2%}" in README
     random, chosen = (found[f"ablation_ten_labels_selftrain{end}"] for end in ("", "_chosen"))
     assert f"{random:.1%} with ten labels, {chosen:.1%} with ten that it chooses itself" in README
     starts = origins.table(found).set_index("neighbours by").filter(like="self-trained")
@@ -57,9 +59,11 @@ def test_the_readme_says_what_clothes_and_other_encoders_and_starts_gave():
         assert f"| {row[0]} | {row[1]:.1f} | {row[2]:.1f} |" in README
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_readme_says_what_the_benchmark_measured(precision):
-    found = files.read_json(files.ROOT / f"benchmarks/results/amd-epyc-2-{precision}.json")
+@pytest.mark.parametrize(
+    ("column", "machine"), [(2, "amd-epyc-2-fp32"), (3, "amd-epyc-2-bf16"), (4, "nvidia-h100-bf16")]
+)
+def test_the_readme_says_what_the_benchmark_measured(column, machine):
+    found = files.read_json(files.ROOT / f"benchmarks/results/{machine}.json")
     ours, *peers = [row["views_per_second"] for row in found["throughput"]]
     roofline = found["roofline"]
     cells = [f"{ours:.0f}", *(f"{peer:.0f} (× {ours / peer:.1f})" for peer in peers)]
@@ -70,7 +74,6 @@ def test_the_readme_says_what_the_benchmark_measured(precision):
         )
         cells.append(f"{accuracy:.1%} after {seconds:.0f} s")
     table = README[README.index("| | without bf16 | with bf16 |") :].split("\n\n")[0]
-    column = {"fp32": 2, "bf16": 3}[precision]
     assert [line.split("|")[column].strip() for line in table.splitlines()[2:]] == cells
 
 
