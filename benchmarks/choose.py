@@ -15,7 +15,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from simclr import data, draws, hardware, weights
-from simclr.experiment import choices
+from simclr.experiment import elsewhere
 from simclr.experiment.parallel import workers
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
@@ -112,8 +112,8 @@ def main() -> None:
         changed.make(list(changed.measurement(record, n, draw, seed).reads.values()))
     at_once = workers(study.environment["device"], len(jobs))
     rows = Parallel(at_once, verbose=5)(delayed(measure)(*job) for job in jobs)
-    pd.DataFrame(rows).to_csv(choices.FILE, index=False)
-    print(choices.table().to_string(index=False))
+    pd.DataFrame(rows).to_csv(elsewhere.CHOICES, index=False)
+    print(elsewhere.choices().to_string(index=False))
 
 
 if __name__ == "__main__":

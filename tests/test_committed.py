@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from simclr import augment, data, fetch, files
-from simclr.experiment import ablations, builds, origins
+from simclr.experiment import ablations, elsewhere, origins
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 from simclr.report import publish
@@ -51,7 +51,7 @@ def test_the_readme_says_what_clothes_and_other_encoders_and_starts_gave():
         assert f"{found[f'ablation_{name}_selftrain']:.2%}" in README
     assert f"where it has {found['selftrain_first_draws']:.2%}" in README
     for build in ("H100", "H100 (2)"):
-        assert f"{pd.read_csv(builds.FILE).set_index('method').loc['selftrain', build]:.2%}" in README
+        assert f"{pd.read_csv(elsewhere.BUILDS).set_index('method').loc['selftrain', build]:.2%}" in README
     random, chosen = (found[f"ablation_ten_labels_selftrain{end}"] for end in ("", "_chosen"))
     assert f"{random:.1%} with ten labels, {chosen:.1%} with ten that it chooses itself" in README
     starts = origins.table(found).set_index("neighbours by").filter(like="self-trained")

@@ -168,8 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=does, description=does)
         if name in ("run", "encode"):
             command.add_argument("stage")
-        if name in ("report", "run", "train", "encode"):
-            command.add_argument("--processes", type=int, default=1)
+        command.add_argument("--processes", type=int, default=1, help="that pre-train together")
         if name == "train":
             command.add_argument("stages", nargs="*", default=list(STAGES), metavar="stage")
         if do is own_images:

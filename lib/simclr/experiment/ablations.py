@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import torchinfo
 from joblib import Parallel, delayed
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from simclr import files
 from simclr.errors import UserError
 from simclr.experiment import params, statistics
 from simclr.experiment.params import SOURCE
+from simclr.experiment.sections import Section
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Run, Study
 from simclr.model import Encoder
@@ -24,14 +25,12 @@ RESULTS = files.REPORTS / "ablations.csv"
 MACHINE = ["device", "precision", "torch", "data"]  # its columns of that name
 
 
-class Group(BaseModel):
+class Group(Section):
     """A group of points, as the file has it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     variant: str
     methods: list[Literal[*METHODS]]
-    changes: dict[str, dict] = {}
+    changes: dict[str, dict] = Field(default_factory=dict)
     points: dict[str, dict[str, dict]]
 
 
@@ -69,9 +68,8 @@ def grid(file: Path = GRID) -> list[Point]:
             if name in names:
                 raise UserError(f"{files.shown(file)}: {group}: two points are called {name!r}")
             names.add(name)
-            changes = {k: dict(v) for k, v in checked.changes.items()}
-            for section, values in own.items():
-                changes[section] = changes.get(section, {}) | values
+            sections = checked.changes | own
+            changes = {name: checked.changes.get(name, {}) | own.get(name, {}) for name in sections}
             points.append(Point(group, name, checked.variant, checked.methods, changes))
     return points
 
@@ -90,7 +88,7 @@ def measure() -> pd.DataFrame:
         UserError: some points failed; says which and why. The file stays as it was.
     """
     points = grid()
-    there = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame({"point": []})
+    there = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame(columns=["point", *MACHINE])
     done = Parallel()(delayed(_point)(point, there) for point in points)
     failed = [f"{p.name}: {found}" for p, found in zip(points, done, strict=True) if isinstance(found, str)]
     if failed:
@@ -167,38 +165,36 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def known(point: Point, table: pd.DataFrame) -> list[dict | None]:
-    """The rows of a table that this code would measure for a point on the machine they name, a place a run.
+def known(point: Point, table: pd.DataFrame) -> dict[tuple, dict | None]:
+    """The rows of a table that this code would measure for a point on the machine they name.
 
-    None stands where the table has no such row; without any the list is empty.
+    Returns:
+        method, number of labels and draw -> the row, or None; empty without any row.
     """
-    found: list[dict | None] = []
-    rows = table[table.point == point.name]
-    for machine, some in rows.groupby(MACHINE) if len(rows) else ():
+    found: dict[tuple, dict | None] = {}
+    for machine, rows in table[table.point == point.name].groupby(MACHINE):
         study = point.study()
         study.environment = dict(zip(MACHINE, machine, strict=True))
         study.environment["balanced"] = study.params["common"].balanced
         study.data = files.DATA  # no image is needed for a key
-        places = {run.job.key: place for place, run in enumerate(point.runs(study))}
-        found = found or [None] * len(places)
-        for row in some.to_dict("records"):
-            if row["key"] in places:
-                found[places[row["key"]]] = row
+        places = {run.job.key: _place(run) for run in point.runs(study)}
+        kept = {places[row["key"]]: row for row in rows.to_dict("records") if row["key"] in places}
+        found = dict.fromkeys(places.values()) | found | kept
     return found
+
+
+def _place(run: Run) -> tuple[str, int, int]:
+    return run.method.key, run.n_labels, run.draw
 
 
 def _point(point: Point, there: pd.DataFrame) -> list[dict] | str:
     """The rows of one point, or what went wrong."""
     try:
-        found = known(point, there)
-        if found and all(found):
-            return found
-        study = point.study()
+        found, study = known(point, there), point.study()
         runs = point.runs(study)
-        found = found or [None] * len(runs)
-        study.make([run.job for run, row in zip(runs, found, strict=True) if not row])
+        study.make([run.job for run in runs if not found.get(_place(run))])
         names = {"group": point.group, "point": point.name}
-        return [row or names | _row(study, run) for run, row in zip(runs, found, strict=True)]
+        return [found.get(_place(run)) or names | _row(study, run) for run in runs]
     except UserError as error:
         return str(error)
 

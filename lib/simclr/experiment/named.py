@@ -72,7 +72,7 @@ def _of_method(found: "Findings", method: str) -> dict[str, float | str]:
     }
     numbers = {name: float(value) for name, value in values.items()}
     counts = found.counts(method).mean(0)
-    return numbers | {f"{method}_confusions": statistics.largest_confusions(counts, 3)}
+    return numbers | {f"{method}_confusions": statistics.largest_confusions(counts)}
 
 
 def _differences(found: "Findings") -> dict[str, float]:

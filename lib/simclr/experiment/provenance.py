@@ -39,14 +39,13 @@ def made_of(study: "Study", stage: str, source: Path) -> dict[str, str]:
     """What stands for all that an executed notebook shows: what it was executed with."""
     cells = [(cell["cell_type"], "".join(cell["source"])) for cell in files.read_json(source)["cells"]]
     code = "\n".join(text for kind, text in cells if kind == "code")
-    parameters = {name: values.model_dump(mode="json") for name, values in study.params.items()}
-    read = [*files.PARAMS.glob("*.csv"), *files.REPORTS.glob("ablations.csv")]
+    grid = files.PARAMS / "ablations.yaml", *files.REPORTS.glob("ablations.csv")
     return {
         "notebook": files.digest(cells),
         "code": code_digest(*imports(ast.parse(code))),
-        "parameters": files.digest(parameters),
+        "parameters": files.digest(study.table.values.tolist()),  # with their reasons, which it shows
         "results": files.digest([job.key for job in study.jobs(stage)]),
-        "files": _digest(*LIBRARY.glob("simclr/report/*.mplstyle"), *read),
+        "files": _digest(*LIBRARY.glob("simclr/report/*.mplstyle"), *files.PARAMS.glob("*.csv"), *grid),
     }
 
 

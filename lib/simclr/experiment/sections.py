@@ -232,7 +232,7 @@ class Own(AllViews, Spreading, Both):
     nearest: Annotated[int, Field(ge=1, le=100)]
     nearest_steps: Steps
     feature_views: Annotated[int, Field(ge=1, le=100)]
-    neighbours: Annotated[int, Field(ge=1, le=1000)]
+    neighbours: Annotated[int, Field(ge=1, le=100)]
     student_steps: Steps
 
 

@@ -152,15 +152,15 @@ def classes(predicted: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"digit": CLASSES, "precision": precision, "recall": recall})
 
 
-def largest_confusions(counts: np.ndarray, many: int) -> str:
-    """The most frequent errors in words, "4→9 (31), 7→2 (20) and 9→4 (18)"; "none" without errors.
+def largest_confusions(counts: np.ndarray) -> str:
+    """The three most frequent errors in words, "4→9 (31), 7→2 (20) and 9→4 (18)"; "none" without errors.
 
     Args:
         counts: (10, 10).
     """
     errors = counts.copy()
     np.fill_diagonal(errors, 0)
-    order = [k for k in errors.ravel().argsort()[::-1][:many] if errors.ravel()[k] > 0]
+    order = [k for k in errors.ravel().argsort()[::-1][:3] if errors.ravel()[k] > 0]
     words = [f"{k // 10}→{k % 10} ({int(errors.ravel()[k] + 0.5)})" for k in order]
     *most, last = words or ["none"]
     return f"{', '.join(most)} and {last}" if most else last

@@ -40,8 +40,6 @@ def taught_labels(study: Study) -> dict[str, float | str]:
     return {
         "taught": len(rows),
         "taught_wrong": int(wrong.sum()),
-        "taught_confusions": statistics.largest_confusions(
-            confusion_matrix(true, labels, labels=range(10)), 3
-        ),
+        "taught_confusions": statistics.largest_confusions(confusion_matrix(true, labels, labels=range(10))),
         "taught_wrong_repeated": float((called == labels[wrong]).mean()),
     }

@@ -203,15 +203,16 @@ def _usable(images: np.ndarray, names: list[str], left: dict):
 
     `left` gets the names of the others.
     """
-    kept: dict[str, int] = {}
-    places, twins = {}, {}
+    kept: dict[str, int] = {}  # digest -> row
+    twins = {}
     for row, image in enumerate(images):
         digest = hashlib.sha256(image.tobytes()).hexdigest()
         if image.min() == image.max():
             left.setdefault("constant", []).append(names[row])
         elif digest in kept:
             left.setdefault("there twice", []).append(names[row])
-            twins[names[row]] = places[digest]
+            twins[names[row]] = digest
         else:
-            places[digest], kept[digest] = len(kept), row
-    return list(kept.values()), list(kept), twins
+            kept[digest] = row
+    places = {digest: place for place, digest in enumerate(kept)}
+    return list(kept.values()), list(kept), {name: places[digest] for name, digest in twins.items()}

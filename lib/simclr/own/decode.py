@@ -69,13 +69,13 @@ def array(source: Path) -> np.ndarray:
         raise UserError(f"{source}: {found.shape}; (N, H, W) or (N, H, W, 3) is needed")
     if found.dtype != np.uint8 and not np.issubdtype(found.dtype, np.floating):
         raise UserError(f"{source}: {found.dtype}; bytes or floats in [0, 1] are needed")
+    if found.dtype != np.uint8 and not ((found >= 0) & (found <= 1)).all():
+        raise UserError(f"{source}: floats outside of [0, 1]")
     return found
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:
-    """Pixels as uint8; floats must lie in [0, 1]."""
+    """Pixels, bytes or floats in [0, 1], as uint8."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
-    if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
-        raise UserError("an array of floats holds values outside of [0, 1]")
     return (pixels * 255).round().astype(np.uint8)

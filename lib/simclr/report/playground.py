@@ -30,7 +30,7 @@ def content(findings: Findings) -> str:
 
     Of the other methods it has the answers alone, those of their classifiers of the first draw.
     """
-    many = min(IMAGES, len(findings.maps[0]))
+    many = min(IMAGES, len(findings.maps[0]), len(findings.truth))
     runs = [run for run in findings.runs if run.job.inputs["keep_classifier"]]
     files = {run.method.key: run.job.file("classifier.safetensors") for run in runs}
     shown = [method for method in METHODS if method in files]

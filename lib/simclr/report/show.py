@@ -100,9 +100,8 @@ def source(of: Callable | type) -> None:
 
 
 def fenced(code: str) -> str:
-    """Python code as Markdown, in a fence longer than any inside it."""
-    fence = "~" * (3 + max(map(len, re.findall("~+", code)), default=0))
-    return f"{fence} python\n{code.strip()}\n{fence}"
+    """Python code as Markdown."""
+    return f"~~~~ python\n{code.strip()}\n~~~~"
 
 
 class Prose(string.Formatter):
@@ -151,7 +150,7 @@ class Prose(string.Formatter):
             _publish({"text/markdown": f"> {note}"}, kind="different", note=note)
 
     def get_value(self, key: str | int, args: Sequence, kwargs: Mapping) -> object:
-        if not isinstance(key, str):
+        if not isinstance(key, str):  # as in the maths of a fraction
             raise ValueError("a number has a name")
         value = self._numbers.get(key)
         if _is_missing(value):
@@ -202,12 +201,6 @@ def _cell(value: object, spec: Format | None) -> str:
 
 def _pipe_table(df: pd.DataFrame, formats: Mapping[str, Format]) -> str:
     columns = [[str(name), *(_cell(value, formats.get(name)) for value in df[name])] for name in df]
-    head, *rows = zip(*(map(_escape_bars, column) for column in columns), strict=True)
+    head, *rows = zip(*([" ".join(cell.split()) for cell in column] for column in columns), strict=True)
     sides = ["right" if name in df.select_dtypes("number") else "left" for name in df]
     return tabulate(rows, head, "pipe", disable_numparse=True, colalign=sides)
-
-
-def _escape_bars(cell: str) -> str:
-    """One line with its bars escaped, but not in `$maths$` and `code`, which pandoc keeps whole."""
-    whole = r"(\$(?! )[^$]+(?<! )\$(?!\d)|`[^`]+`|\\\|)|\|"
-    return re.sub(whole, lambda found: found[1] or r"\|", " ".join(cell.split()))
