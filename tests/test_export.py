@@ -30,11 +30,11 @@ and $$a^2 + b^2 = c^2$$ stays in its line.
 $$e = mc^2$$ {#eq-last}"""
 PLATEAU = "Accuracy reaches a plateau at 80–85 % after about 60 examples [@metin2026]"
 CLAIMS = pd.DataFrame({
-    "Claim of the source": [PLATEAU, "The variance is clearly smaller than that of the baseline | σ"],
+    "Claim of the source": [PLATEAU, "The variance is clearly smaller than that of the baseline, σ"],
     "Source": [0.85, 0.91],
     "Measured": [0.8471, float("nan")],
     "Holds": [True, False],
-    "Why": ["See @fig-curve.", "Balanced draws leave less to vary: $|x|<1$."],
+    "Why": ["See @fig-curve.", "Balanced draws leave less to vary: $x<1$."],
 })  # fmt: skip
 FIGURES = ("fig-curve", "fig-wide", "fig-late", "fig-last")
 
@@ -233,7 +233,7 @@ def test_photos_charts_and_tables(page, source):
     found = page[page.index('id="tbl-counts"') :].split("</figure>")[0]
     assert found.count("text-align: right") == 6  # two columns of numbers, three rows
     found = page[page.index('id="tbl-claims"') :].split("</figure>")[0]
-    assert "baseline | σ" in found and "Figure\xa01" in found and "–" in plain(found)
+    assert "baseline, σ" in found and "Figure\xa01" in found and "–" in plain(found)
     assert re.search(r'#tabular\("2", \(\d+fr, auto, auto, auto, \d+fr,\)', source)
 
 
