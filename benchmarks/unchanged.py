@@ -6,6 +6,7 @@ down beside that of the old one, and what was trained by the old code is not tra
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,13 @@ from simclr.experiment.cache import ABOUT, UNCHANGED
 # What the profile smoke leaves out: pre-training with every kind of view, and other networks.
 EVERY_VIEW = "pretrain: {flip: true, brightness: 0.4, erase: 0.4, shear: 0.2}\n"
 NETWORK = "pretrain: {{network: {}}}\n"
+# And the methods that only the grid of `make ablations` measures.
+OTHERS = """
+from simclr.experiment.stages import METHODS
+from simclr.experiment.study import Study
+study = Study("smoke")
+study.make([run.job for run in study.measurements(m for m in METHODS.values() if not m.stage)])
+"""
 
 
 def trained(place: Place) -> dict[str, dict]:
@@ -29,6 +37,9 @@ def trained(place: Place) -> dict[str, dict]:
     for network in ("residual", "strided"):
         (place.folder / f"params/variants/{network}.yaml").write_text(NETWORK.format(network))
         place.finish("pretrain", "--variant", network)
+    environment = {**os.environ, "PYTHONPATH": str(place.folder / "lib")}
+    others = [sys.executable, "-W", "ignore", "-c", OTHERS]
+    subprocess.run(others, cwd=place.folder, env=environment, stdout=subprocess.DEVNULL, check=True)
     contents: dict[Path, dict] = {}
     for name, digest in place.results().items():
         file = place.cache / name

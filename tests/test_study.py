@@ -112,8 +112,9 @@ def test_what_is_up_to_date_is_neither_executed_nor_exported(smoke: Study, monke
     assert asked() == []
     assert edited(execute.executed(smoke, "probe"), of_other_parameters) == ["probe"]
     assert edited(target / "notebooks" / "03_probe.ipynb", of_other_parameters) == ["export"]
-    for name in ("report.pdf", "report.html", "results.csv", "provenance.json"):
-        assert edited(target / name, Path.unlink) == ["export"]
+    kept = [target / name for name in ("report.pdf", "tables/accuracy.csv", "provenance.json")]
+    for file in (*kept, *target.glob("figures/fig-headline.svg"), smoke.folder / "probe.safetensors"):
+        assert edited(file, Path.unlink) == ["export"]
     assert asked() == []
 
 

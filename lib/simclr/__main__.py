@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from argparse import Namespace
+from pathlib import Path
 
 from simclr import fetch, files
 from simclr.errors import Lost, UserError
@@ -20,6 +21,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Do what the command line says; a user's mistake is one line and exit status 2."""
     args = _parser().parse_args(arguments)
     try:
+        if args.processes < 1:
+            raise UserError(f"NPROC: {args.processes} processes; use 1 or more")
         images = getattr(args, "images", "")
         study = Study(args.profile, args.variant, {"own": {"images": images}} if images else {})
         status = COMMANDS[args.command](study, args)
@@ -48,7 +51,7 @@ def report(study: Study, args: Namespace) -> None:
     plan(study, args)
     _train(study, list(STAGES), args.processes)
     execute.run(study, STAGES)
-    if not publish.is_current(study):
+    if not (publish.is_current(study) and all(map(Path.exists, publish.classifiers(study)))):
         publish.report(study)
     pages = " and ".join(files.shown(publish.folder(study) / page) for page in publish.PAGES)
     print(f"the report is up to date: {pages}")
@@ -97,8 +100,6 @@ def encode(study: Study, args: Namespace) -> None:
 def _encode(study: Study, stage: str, processes: int) -> None:
     """Train the encoders of a stage, by the processes that torchrun started or by as many as asked for."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        if processes < 1:
-            raise UserError(f"NPROC: {processes} processes; use 1 or more")
         if any("train" in job.inputs for job in study.missing(stage)):
             where = "--profile", study.profile, "--variant", study.variant
             parallel.torchrun(processes, "encode", stage, *where)
@@ -126,11 +127,14 @@ def ablations(study: Study, _: Namespace) -> None:
 
 def plan(study: Study, _: Namespace) -> None:
     """Say what a build will train and about how long it takes."""
+    from simclr.experiment import execute
+
     stages = [stage for stage in STAGES.values() if stage.methods or stage.encoder]
     for stage in stages:
         print(f"  {stage.name:<11} {session.forecast(study, stage.name, after=stage.reads)}")
     print(f"  in all      {session.forecast(study, 'comparison')}")
-    print("  Notebooks and export take some two minutes more.", flush=True)
+    if stale := execute.stale(study, STAGES):
+        print(f"  executes    {', '.join(stale)}; with the export that takes some two minutes", flush=True)
 
 
 def data(study: Study, _: Namespace) -> None:

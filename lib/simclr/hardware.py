@@ -46,23 +46,19 @@ def has_fast_bf16(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8
     cpuinfo = Path("/proc/cpuinfo")
-    return device == "cpu" and cpuinfo.exists() and _flags(cpuinfo.read_text())
+    return device == "cpu" and cpuinfo.exists() and bool(_BF16_FLAGS & set(cpuinfo.read_text().split()))
 
 
-def _flags(cpuinfo: str) -> bool:
-    return bool(_BF16_FLAGS & set(cpuinfo.split()))
-
-
-def keep_memory() -> bool:
-    """Tell glibc's allocator to keep large blocks; True where that worked.
+def keep_memory() -> None:
+    """Tell glibc's allocator to keep large blocks.
 
     By default glibc gives every large block back to the kernel, which must then zero the pages
     again at the next training step: a third of the processor time of a step.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 @contextmanager

@@ -64,5 +64,5 @@ def components(h: Tensor, many: int) -> Tensor:
     """
     z = F.normalize(h - h.mean(0), dim=1)
     z = z - z.mean(0)
-    _, vectors = torch.linalg.eigh((z.T @ z).double().cpu())  # by increasing variance
-    return z @ vectors[:, -many:].flip(1).to(z)
+    _, vectors = torch.linalg.eigh((z.T @ z).cpu().double())  # by increasing variance; MPS has no float64
+    return z @ vectors[:, -many:].flip(1).float().to(z.device)

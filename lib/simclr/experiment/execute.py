@@ -30,15 +30,20 @@ def is_current(study: Study, stage: str, book: Path) -> bool:
     return recorded.get("made_of") == provenance.made_of(study, stage, notebook(stage))
 
 
+def stale(study: Study, stages: Iterable[str]) -> list[str]:
+    """The stages whose executed notebook is missing or not current."""
+    return [stage for stage in stages if not is_current(study, stage, executed(study, stage))]
+
+
 def run(study: Study, stages: Iterable[str]) -> None:
     """Execute the notebooks that are not current, side by side; what they read is trained.
 
     Raises:
         UserError: what a notebook stopped with, and where to read it.
     """
-    stale = [stage for stage in stages if not is_current(study, stage, executed(study, stage))]
-    at_once = workers("cpu", len(stale))  # each has a process of its own, a thread waits for it
-    Parallel(at_once, prefer="threads")(delayed(_run)(study, stage) for stage in stale)
+    todo = stale(study, stages)
+    at_once = workers("cpu", len(todo))  # each has a process of its own, a thread waits for it
+    Parallel(at_once, prefer="threads")(delayed(_run)(study, stage) for stage in todo)
 
 
 def _run(study: Study, stage: str) -> None:

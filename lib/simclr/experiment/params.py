@@ -71,10 +71,10 @@ def _layers(profile: str, variant: str, changes: Mapping, folder: Path):
         raise UserError(f"profile: {profile!r} is not one of {', '.join(PROFILES)}")
     chosen = [folder / "full.yaml"] + [folder / f"{profile}.yaml"] * (profile != "full")
     if variant != SOURCE:
-        chosen.append(folder / "variants" / f"{variant}.yaml")
-        if not chosen[-1].exists():
-            known = ", ".join([SOURCE, *sorted(f.stem for f in chosen[-1].parent.glob("*.yaml"))])
-            raise UserError(f"variant: {variant!r} unknown; known: {known}")
+        known = {file.stem: file for file in sorted((folder / "variants").glob("*.yaml"))}
+        if variant not in known:
+            raise UserError(f"variant: {variant!r} unknown; known: {', '.join([SOURCE, *known])}")
+        chosen.append(known[variant])
     if not isinstance(changes, Mapping):
         raise UserError(f"changes: {changes!r}: must look like {{'pretrain': {{'epochs': 5}}}}")
     for file in chosen:

@@ -219,8 +219,7 @@ class Study:
 
     def train(self, *stages: str) -> None:
         """Do what stages need and is not there: on CUDA all at once, else one stage after the other."""
-        together = [stages] if self.environment["device"] == "cuda" else [[stage] for stage in stages]
-        for part in together:
+        for part in [stages] if self.environment["device"] == "cuda" else [[s] for s in stages]:
             self.make([job for stage in part for job in self.jobs(stage)])
 
     def make(self, jobs: list[cache.Job]) -> None:

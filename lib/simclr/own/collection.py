@@ -118,7 +118,7 @@ def described(collection: Collection) -> str:
         lines.append(f"{about['resized']:,} have other sizes; they are made {decode.SIDE} × {decode.SIDE}")
     if about["inverted"]:
         lines.append("most borders are bright: dark becomes bright (own.invert)")
-    lines += [f"left out, {why}: {_few(left)}" for why, left in about["left_out"].items()]
+    lines += [f"not learned from, {why}: {_few(left)}" for why, left in about["left_out"].items()]
     return "\n  ".join(lines)
 
 

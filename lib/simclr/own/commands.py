@@ -53,7 +53,7 @@ def classify(project: Project) -> None:
     for note in project.labels.notes:
         print(f"note: {note}")
     if project.labels.empty:
-        print(f"note: {project.labels.empty} chosen images have no label yet")
+        print(f"note: chosen images without a label: {project.labels.empty}")
     job = project.make(project.classifier())
     findings = Findings(project, job)
     files.write(project.folder / "predictions.csv", findings.predictions.to_csv(index=False))

@@ -34,6 +34,7 @@ def classify(file: Path | str, source: Path | str) -> pd.DataFrame:
     """
     model, classes = load(file)
     read = collection.read(Path(source).expanduser(), _about(file)["invert"], least=1)
+    print(collection.described(read))
     found = learn.two_likeliest(model, read.images, torch.device("cpu"), torch.float32)
     return named(read, classes, found["classes"], found["probabilities"])
 

@@ -9,7 +9,7 @@ import pandas as pd
 from simclr import files, weights
 from simclr.experiment import execute, provenance
 from simclr.experiment.findings import Findings
-from simclr.experiment.stages import STAGES
+from simclr.experiment.stages import METHODS, STAGES
 from simclr.experiment.study import Study
 from simclr.report import claims, export, playground
 from simclr.report.show import NARROW
@@ -33,10 +33,16 @@ def is_current(study: Study) -> bool:
     record = files.read_json(target / "provenance.json")  # written last
     books = {stage: target / "notebooks" / execute.notebook(stage).name for stage in STAGES}
     return (
-        all((target / name).exists() for name in (*PAGES, "results.csv"))
-        and record.get("exported_with") == provenance.exported_with()
+        record.get("exported_with") == provenance.exported_with()
+        and all((target / name).exists() for name in record["files"])
         and all(execute.is_current(study, stage, book) for stage, book in books.items())
     )
+
+
+def classifiers(study: Study) -> list[Path]:
+    """Where the first draw's classifiers lie beside the executed notebooks, for readers to use."""
+    shown = [method.key for method in METHODS.values() if method.overview]
+    return [study.folder / f"{key}.safetensors" for key in shown]
 
 
 def report(study: Study) -> None:
@@ -52,9 +58,11 @@ def report(study: Study) -> None:
     is_drawn = study.dataset.key == "mnist"  # nobody draws clothes
     export.write_html(report, html, playground.content(findings) if is_drawn else "")
     export.write_pdf(report, pdf, provenance.last_change()[1])
-    # The last of all, by which `is_current` knows that everything is there.
     write_notebooks(books, folder(study) / "notebooks")
-    files.write_json(folder(study) / "provenance.json", provenance.collect(study))
+    last = folder(study) / "provenance.json"  # by which `is_current` knows that everything is there
+    there = sorted(file for file in last.parent.rglob("*") if file.is_file() and file != last)
+    names = [file.relative_to(last.parent).as_posix() for file in there]
+    files.write_json(last, provenance.collect(study) | {"files": names})
 
 
 def write_tables(study: Study, findings: Findings, target: Path) -> None:
