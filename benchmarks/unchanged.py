@@ -24,7 +24,7 @@ NETWORK = "pretrain: {{network: {}}}\n"
 OTHERS = """
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
-study = Study("smoke")
+study = Study("smoke", changes={"common": {"draws": [0], "n_labels": [20]}, "fixmatch": {"steps": 20}})
 study.make([run.job for run in study.measurements(m for m in METHODS.values() if not m.stage)])
 """
 

@@ -39,7 +39,6 @@ _SOURCE = "other starts", "selftrain_source"  # a point of the grid, and a metho
 _TEN_SOURCE = "other starts, ten labels", "selftrain_source"
 _LEADS = {  # who is ahead of whom
     "pixels_over_source": (("other starts", "selftrain_pixels"), _SOURCE),
-    "random_over_source": (("without pre-training", "selftrain"), _SOURCE),
     "ten_source_over_random": (_TEN_SOURCE, ("without pre-training, ten labels", "selftrain")),
     "ten_better_over_source": (("ten labels", "selftrain"), _TEN_SOURCE),
 }
