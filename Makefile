@@ -1,6 +1,6 @@
 # Builds the report. `make` alone prints the help, which is made from the comments that begin with ##.
 #
-# Make installs; `python -m simclr` decides what is to be trained, executed and written, by what it is made of.
+# Make installs. What has to be trained, executed or written anew is for `python -m simclr` to find out.
 # Paths are relative, because the checkout may lie in a folder with spaces in its name.
 
 $(if $(filter 4.0,$(firstword $(sort 4.0 $(MAKE_VERSION)))),,$(error GNU make 4 or later is needed, \

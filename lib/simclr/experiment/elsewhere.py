@@ -33,10 +33,12 @@ def builds(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def numbers(builds: pd.DataFrame) -> dict[str, float]:
-    """For prose, by machine and method: `H100_probe`, and in points the lead `H100_probe_over_control`."""
-    leads, found = 100 * (builds - builds.loc[CONTROL]), {}
-    for machine in builds:
-        for key in builds.index:
-            name = f"{machine.replace(' (2)', '_2')}_{key}"
-            found |= {name: float(builds.loc[key, machine]), f"{name}_over_control": leads.loc[key, machine]}
+    """For prose, by machine and method: `H100_probe`; in points its lead `H100_probe_over_control`, and what
+    fine-tuning adds to the better encoder's probe, `H100_gentle`."""
+    found = {}
+    for machine, means in builds.items():
+        name = machine.replace(" (2)", "_2")
+        for key, mean in means.items():
+            found |= {f"{name}_{key}": mean, f"{name}_{key}_over_control": 100 * (mean - means[CONTROL])}
+        found[f"{name}_gentle"] = 100 * (means["finetune_neighbours"] - means["probe_neighbours"])
     return found

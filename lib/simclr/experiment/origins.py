@@ -35,6 +35,26 @@ def table(numbers: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, "index", columns=steps).rename_axis("neighbours by").reset_index()
 
 
+def parted(tried: pd.DataFrame, island: pd.DataFrame) -> dict[str, float]:
+    """How self-training on the source's encoder ends in draws with and without an island (alpha 0.99).
+
+    Args:
+        tried: as `ablations.measure` returns it.
+        island: as `Findings.island` returns it; its draws are parted halfway between fewest and most errors.
+
+    Returns:
+        `held` and `free`, how many draws the island holds and how many are free of it; their accuracies
+        `held_mean`, `held_most`, `free_mean`, `free_least`; and `held_island`, the fewest
+        errors of the former there.
+    """
+    errors = island.set_index("draw").errors
+    reached = tried[tried.point == "less far"].set_index("draw").accuracy.reindex(errors.index)
+    held = errors > (errors.min() + errors.max()) / 2
+    found = {"held": held.sum(), "held_mean": reached[held].mean(), "held_most": reached[held].max()}
+    found |= {"free": (~held).sum(), "free_mean": reached[~held].mean(), "free_least": reached[~held].min()}
+    return found | {"held_island": errors[held].min()}
+
+
 _SOURCE = "other starts", "selftrain_source"  # a point of the grid, and a method
 _TEN_SOURCE = "other starts, ten labels", "selftrain_source"
 _LEADS = {  # who is ahead of whom
