@@ -1,0 +1,64 @@
+"""How far images are from each other where every pixel may move a little. Nothing is learned."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from simclr.augment import to_float
+
+_PAIRS = 64  # so few at a time that they stay in a processor's cache
+
+
+def distortions(images: Tensor, indices: Tensor, reach: int) -> Tensor:
+    """The distance of each image from some others in the image distortion model (Keysers et al. 2007).
+
+    Each pixel of one image is compared with the pixel of the other that fits best, at most `reach` pixels
+    from its own place; what is compared are 3 x 3 patches of the horizontal and the vertical gradient
+    (Sobel). The distance is the sum of the squared differences, the mean of both directions.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        indices: (N, k) of the others.
+
+    Returns:
+        (N, k) fp32, 0 for the same image.
+    """
+    slopes = gradients(to_float(images))
+    rows = torch.arange(len(images), device=images.device).repeat_interleave(indices.shape[1])
+    pairs = torch.stack([rows, indices.flatten()], dim=1)
+    pairs, place = pairs.sort(1).values.unique(dim=0, return_inverse=True)  # of two neighbours one pair
+    found = torch.empty(len(pairs), device=images.device)
+    step = _PAIRS if images.device.type == "cpu" else 100 * _PAIRS
+    for start in range(0, len(pairs), step):
+        one, other = (slopes[rows] for rows in pairs[start : start + step].unbind(1))
+        found[start : start + step] = (fit(one, other, reach) + fit(other, one, reach)) / 2
+    return found[place].view(indices.shape)
+
+
+def gradients(x: Tensor) -> Tensor:
+    """Sobel gradients of images (N, 1, H, W), as if black surrounded them: (N, 2, H, W)."""
+    across = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]], device=x.device) / 4
+    return F.conv2d(x, torch.stack([across, across.T]).unsqueeze(1), padding=1)
+
+
+def fit(slopes: Tensor, others: Tensor, reach: int) -> Tensor:
+    """How badly each image of P pairs is made of pixels of the other: (P,).
+
+    Args:
+        slopes, others: (P, 2, H, W), of `gradients`.
+    """
+    height, width = slopes.shape[-2:]
+    others, best = F.pad(others, [reach] * 4), None
+    for y in range(2 * reach + 1):
+        for x in range(2 * reach + 1):
+            apart = (slopes - others[..., y : y + height, x : x + width]).square_().sum(1)
+            cost = _patch_sums(apart)
+            best = cost if best is None else torch.minimum(best, cost, out=best)
+    return best.sum((1, 2))
+
+
+def _patch_sums(x: Tensor) -> Tensor:
+    """Sums over 3 x 3 patches, with zeros around: (P, H, W) -> (P, H, W)."""
+    x = F.pad(x, (1, 1, 1, 1))
+    x = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
+    return x[:, :-2] + x[:, 1:-1] + x[:, 2:]
