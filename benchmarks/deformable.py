@@ -27,9 +27,13 @@ from simclr.neighbours import nearest
 from simclr.selftrain import teach
 from simclr.spread import laplacian, spread, surest_labels
 
-CANDIDATES, NEIGHBOURS, REACH = 40, 10, 2  # by pixels; of these the least distorted; pixels that one may move
-SOFT, SOFTER = 0.15, 0.3  # an edge weighs exp(-distortion / (so many medians)); the latter on the encoder's
-ENCODER, JOINED = 0.8, 20  # the encoder's share of both graphs together; their strongest edges of each image
+CANDIDATES, NEIGHBOURS, REACH = (
+    40,
+    10,
+    2,
+)  # nearest by pixels; the least distorted of them; how far a pixel may move
+SOFT, SOFTER = 0.15, 0.3  # an edge weighs exp(-distortion / (so many medians)); SOFTER for the encoder's
+ENCODER, JOINED = 0.8, 20  # the encoder's share of both graphs; the strongest edges of an image that are kept
 SUREST = 0.99  # share of each class that teaches
 
 
@@ -79,10 +83,11 @@ def measure(graph: Graph, n_labels: int, draw: int, students: bool) -> dict:
     )
     shares = spread(graph.weights, graph.indices, rows, truth[rows].numpy(), 1, alpha)
     dtype = hardware.pick("cpu", "auto")[1]
-    torch.manual_seed(0)
-    encoder = Encoder()  # of random weights: no pre-training at all
     if graph.encoder:
         encoder = weights.load_encoder(study.encoder("neighbours", 0).file("encoder.safetensors"))
+    else:  # random weights: no pre-training at all
+        torch.manual_seed(0)
+        encoder = Encoder()
     pool = draws.Pool(images, rows, graph.weights, graph.indices)
     task = draws.Task(draw, images[rows], truth[rows], encoder, dtype, pool)
     chosen, labels = surest_labels(task, shares, SUREST)
