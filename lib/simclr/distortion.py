@@ -6,7 +6,7 @@ from torch import Tensor
 
 from simclr.augment import to_float
 
-_PAIRS = 64  # so few at a time that they stay in a processor's cache
+_PAIRS = 64  # at a time; so few stay in a processor's cache
 
 
 def distortions(images: Tensor, indices: Tensor, reach: int) -> Tensor:
@@ -26,7 +26,7 @@ def distortions(images: Tensor, indices: Tensor, reach: int) -> Tensor:
     slopes = gradients(to_float(images))
     rows = torch.arange(len(images), device=images.device).repeat_interleave(indices.shape[1])
     pairs = torch.stack([rows, indices.flatten()], dim=1)
-    pairs, place = pairs.sort(1).values.unique(dim=0, return_inverse=True)  # of two neighbours one pair
+    pairs, place = pairs.sort(1).values.unique(dim=0, return_inverse=True)  # each pair once
     found = torch.empty(len(pairs), device=images.device)
     step = _PAIRS if images.device.type == "cpu" else 100 * _PAIRS
     for start in range(0, len(pairs), step):
@@ -42,7 +42,7 @@ def gradients(x: Tensor) -> Tensor:
 
 
 def fit(slopes: Tensor, others: Tensor, reach: int) -> Tensor:
-    """How badly each image of P pairs is made of pixels of the other: (P,).
+    """How far each image of P pairs is from the best that pixels of the other can make: (P,).
 
     Args:
         slopes, others: (P, 2, H, W), of `gradients`.
