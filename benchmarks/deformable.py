@@ -1,6 +1,6 @@
 """Neighbours by a distance that lets pixels move, without learning, and beside the encoder's (see LOG.md).
 
-    .venv/bin/python benchmarks/deformable.py            # labels that spread: ten minutes of two cores
+    .venv/bin/python benchmarks/deformable.py            # labels that spread: six minutes of two cores
     .venv/bin/python benchmarks/deformable.py students   # and networks that learn them: two hours more
 
 Label draws 100 to 104, labels of the pool and validation images; no test image. It needs the better
