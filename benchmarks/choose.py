@@ -10,77 +10,58 @@ from itertools import product
 from pkgutil import resolve_name
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
 from simclr import data, draws, hardware, weights
 from simclr.experiment import elsewhere
+from simclr.experiment.cache import Job
 from simclr.experiment.parallel import workers
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 from simclr.model import predict
 
-DRAWS, IMAGES = (range(100, 105), {"selftrain": 10_000})  # of the validation images; others have 4,000
-FEW, ALL, ENDS = (10, 20, 100), (10, 20, 50, 100), (10, 100)
-
-
-def _finetune(rate: float, steps: int) -> dict:
-    rates = {"encoder_learning_rate": rate, "head_learning_rate": rate}
-    return {"finetune": rates | {"steps": steps}}
-
-
-# method, setting in words, changes of parameters, numbers of labels
+DRAWS = range(100, 105)
+IMAGES = {"selftrain": 10_000}  # of the validation images; other methods have the first 4,000
+FEW, ALL, ENDS, MOST = (10, 20, 100), (10, 20, 50, 100), (10, 100), (100,)
+RATE = {"encoder_learning_rate": 0.001, "head_learning_rate": 0.001}
+# method, setting in words, numbers of labels, and what changes in the last section of its parameters
 TRIED = [
-    ("baseline", "160 steps", {"baseline": {"steps": 160}}, FEW),
-    ("baseline", "320 steps", {"baseline": {"steps": 320}}, FEW),
-    *[
-        ("baseline_augmented", f"{n} steps", {"baseline": {"augmented_steps": n}}, ALL)
-        for n in (320, 640, 1280)
-    ],
-    (
-        "baseline_augmented",
-        "640 steps, rate 0.001",
-        {"baseline": {"augmented_steps": 640, "learning_rate": 0.001}},
-        ENDS,
-    ),
-    *[("finetune", f"{n} steps", _finetune(0.001, n), ALL) for n in (160, 320, 640)],
-    ("finetune", "1280 steps", _finetune(0.001, 1280), (20, 100)),
-    ("finetune", "320 steps, rate 0.003", _finetune(0.003, 320), ENDS),
-    *[
-        ("finetune_neighbours", f"rate {r:f}".rstrip("0"), {"gentle": {"encoder_learning_rate": r}}, (100,))
-        for r in (0.00003, 0.0001, 0.0003, 0.001)
-    ],
-    *[
-        ("spread", f"exponent {e}", {"spread": {"exponent": float(e)}}, ENDS) for e in (3, 10, 20)
-    ],
-    ("spread", "exponent 10, alpha 0.999", {"spread": {"exponent": 10.0, "alpha": 0.999}}, ENDS),
-    ("selftrain", "as it is", {}, (100,)),
-    ("selftrain", "570 steps", {"selftrain": {"steps": 570}}, (100,)),
-    ("selftrain", "2280 steps", {"selftrain": {"steps": 2280}}, (100,)),
-    ("selftrain", "surest 90%", {"selftrain": {"surest": 0.9}}, (100,)),
-    ("selftrain", "rate 0.0005", {"selftrain": {"learning_rate": 0.0005}}, (100,)),
-    ("selftrain", "rate 0.002", {"selftrain": {"learning_rate": 0.002}}, (100,)),
-    (
-        "selftrain",
-        "dropout 0.25 and 0.5",
-        {"selftrain": {"dropout_conv": 0.25, "dropout_dense": 0.5}},
-        (100,),
-    ),
-    (
-        "selftrain",
-        "views of pre-training",
-        {"selftrain": {"rotation": 15.0, "crop_scale": 0.3, "shear": 0.3}},
-        (100,),
-    ),
-]  # fmt: skip
+    ("baseline", "160 steps", FEW, {"steps": 160}),
+    ("baseline", "320 steps", FEW, {"steps": 320}),
+    *(("baseline_augmented", f"{n} steps", ALL, {"augmented_steps": n}) for n in (320, 640, 1280)),
+    ("baseline_augmented", "640 steps, rate 0.001", ENDS, {"augmented_steps": 640, "learning_rate": 0.001}),
+    *(("finetune", f"{n} steps", ALL, RATE | {"steps": n}) for n in (160, 320, 640)),
+    ("finetune", "1280 steps", (20, 100), RATE | {"steps": 1280}),
+    ("finetune", "320 steps, rate 0.003", ENDS, dict.fromkeys(RATE, 0.003) | {"steps": 320}),
+    ("finetune_neighbours", "rate 0.00003", MOST, {"encoder_learning_rate": 0.00003}),
+    ("finetune_neighbours", "rate 0.0001", MOST, {"encoder_learning_rate": 0.0001}),
+    ("finetune_neighbours", "rate 0.0003", MOST, {"encoder_learning_rate": 0.0003}),
+    ("finetune_neighbours", "rate 0.001", MOST, {"encoder_learning_rate": 0.001}),
+    *(("spread", f"exponent {e:g}", ENDS, {"exponent": e}) for e in (3.0, 10.0, 20.0)),
+    ("spread", "exponent 10, alpha 0.999", ENDS, {"exponent": 10.0, "alpha": 0.999}),
+    ("selftrain", "as it is", MOST, {}),
+    ("selftrain", "570 steps", MOST, {"steps": 570}),
+    ("selftrain", "2280 steps", MOST, {"steps": 2280}),
+    ("selftrain", "surest 90%", MOST, {"surest": 0.9}),
+    ("selftrain", "rate 0.0005", MOST, {"learning_rate": 0.0005}),
+    ("selftrain", "rate 0.002", MOST, {"learning_rate": 0.002}),
+    ("selftrain", "dropout 0.25 and 0.5", MOST, {"dropout_conv": 0.25, "dropout_dense": 0.5}),
+    ("selftrain", "views of pre-training", MOST, {"rotation": 15.0, "crop_scale": 0.3, "shear": 0.3}),
+]
 
 
-def measure(method: str, setting: str, changes: dict, n: int, draw: int) -> dict:
-    """The accuracy of one classifier on validation images."""
-    study, record = Study("full", changes=changes), METHODS[method]
+def job_of(method: str, values: dict, n: int, draw: int) -> tuple[Study, Job]:
+    """The job of the cache that has the parameters of a setting and reads what it starts from."""
+    record = METHODS[method]
+    study = Study("full", changes={record.parameter_sections[-1]: values})
     seed = next(iter(study.seeds(record.encoder)), None)
-    job = study.measurement(record, n, draw, seed)
+    return study, study.measurement(record, n, draw, seed)
+
+
+def measure(method: str, setting: str, values: dict, n: int, draw: int) -> dict:
+    """The accuracy of one classifier on validation images."""
+    study, job = job_of(method, values, n, draw)
     device, dtype = hardware.pick(job.inputs["device"], job.inputs["precision"])
     images, labels = data.images(study.data, "pool").to(device), data.labels(study.data, "pool")
     rows = data.draw(labels.numpy(), study.dataset.number, draw, n)
@@ -89,29 +70,30 @@ def measure(method: str, setting: str, changes: dict, n: int, draw: int) -> dict
         file = job.reads["encoder"].file("encoder.safetensors")
         encoder = weights.load_encoder(file).to(device)
     if "graph" in job.reads:
-        with np.load(job.reads["graph"].file("graph.npz")) as found:
-            pool = draws.Pool(images, rows, found["cosines"], found["indices"])
+        graph = job.reads["graph"].arrays("graph.npz")
+        pool = draws.Pool(images, rows, graph["cosines"], graph["indices"])
     task = draws.Task(draw, images[rows], labels[rows].to(device), encoder, dtype, pool)
     with hardware.one_thread():
-        classifier, _ = resolve_name(record.function)(task, SimpleNamespace(**job.inputs["params"]))
+        classifier, _ = resolve_name(METHODS[method].function)(task, SimpleNamespace(**job.inputs["params"]))
         many = IMAGES.get(method, 4_000)
         tested = data.images(study.data, "validation")[:many].to(device)
         truth = data.labels(study.data, "validation")[:many]
         right = (predict(classifier, tested, dtype).argmax(1).cpu() == truth).float().mean().item()
-    names = ("method", "setting", "n_labels", "draw", "accuracy")
-    return dict(zip(names, (method, setting, n, draw, round(right, 5)), strict=True))
+    return {"method": method, "setting": setting, "n_labels": n, "draw": draw, "accuracy": round(right, 5)}
 
 
 def main() -> None:
     """Measure all of `TRIED` and write the file."""
-    study = Study("full")
-    jobs = [(*what, n, draw) for *what, sizes in TRIED for n, draw in product(sizes, DRAWS)]
-    for method, _, changes, n, draw in jobs:  # what they start from
-        changed, record = Study("full", changes=changes), METHODS[method]
-        seed = next(iter(changed.seeds(record.encoder)), None)
-        changed.make(list(changed.measurement(record, n, draw, seed).reads.values()))
-    at_once = workers(study.environment["device"], len(jobs))
-    rows = Parallel(at_once, verbose=5)(delayed(measure)(*job) for job in jobs)
+    tried = [
+        (method, setting, values, n, draw)
+        for method, setting, sizes, values in TRIED
+        for n, draw in product(sizes, DRAWS)
+    ]
+    for method, _, *what in tried:
+        study, job = job_of(method, *what)
+        study.make(list(job.reads.values()))  # what they start from
+    at_once = workers(Study("full").environment["device"], len(tried))
+    rows = Parallel(at_once, verbose=5)(delayed(measure)(*each) for each in tried)
     pd.DataFrame(rows).to_csv(elsewhere.CHOICES, index=False)
     print(elsewhere.choices().to_string(index=False))
 

@@ -25,10 +25,9 @@ RECIPES = {  # accuracy -> what is other than in the encoder `views`
     "0.91": {"unlabelled_images": 17_000, "epochs": 1, "batch_size": 64, "warmup_epochs": 0.2},
     "0.94": {"unlabelled_images": 10_000, "epochs": 5, "batch_size": 64},
 }
-DRAWS = {"test": range(10), "validation": range(100, 105)}
 
 
-def measure(recipe: dict, seed: int, started: float, split: str = "test") -> dict:
+def measure(recipe: dict, seed: int, started: float) -> dict:
     """Seconds of one seed, the views it learned from, and its accuracy."""
     study = Study("full")
     values = study.encoder("views", seed).inputs["params"]
@@ -41,9 +40,9 @@ def measure(recipe: dict, seed: int, started: float, split: str = "test") -> dic
         encoder, _ = pretrained(images, validation, params, seed, dtype, Path(folder) / "checkpoint.pt")
     seconds = time.time() - started
     labels, h = data.labels(study.data, "pool"), features(encoder, pool.to(device), dtype).cpu()
-    tested = features(encoder, data.images(study.data, split).to(device), dtype).cpu()
-    truth, shares = data.labels(study.data, split), []
-    for draw in DRAWS[split]:
+    tested = features(encoder, data.images(study.data, "test").to(device), dtype).cpu()
+    truth, shares = data.labels(study.data, "test"), []
+    for draw in study.params["common"].draws:
         rows = data.draw(labels.numpy(), study.dataset.number, draw, 100)
         head = fit_linear(h[rows], labels[rows], study.params["common"].probe_l2)
         shares.append((head(tested).argmax(1) == truth).float().mean().item())

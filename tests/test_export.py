@@ -5,7 +5,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 import pytest
@@ -13,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from test_show import shown
 
 from simclr.errors import UserError
-from simclr.report import export, show
+from simclr.report import export, show, style
 
 TITLE = {"title": "How well can digits be classified?", "date": "1 May 2026", "author": "A. Author"}
 NOON = 1_777_636_800  # seconds since 1970
@@ -56,7 +55,7 @@ def text(source: str, *tags) -> nbformat.NotebookNode:
 
 
 def drawn(label: str, caption: str, width: float = 5.0, **keywords) -> list:
-    fig, ax = plt.subplots(figsize=(width, 2.6))
+    fig, ax = style.panels(2.6, width=width)
     ax.plot([10, 20, 50, 100], [0.41, 0.6, 0.78, 0.85], color="#1787B5")
     return outputs(show.figure, fig, label, caption, **keywords)
 

@@ -93,7 +93,10 @@ def prepare(dataset: str, data_dir: str = "", root: Path = files.DATA) -> Path:
     """
     found, folder = None, root / dataset
     if data_dir:
-        found = _from_data_dir(dataset, data_dir)
+        place = files.ROOT / Path(data_dir).expanduser()
+        if not place.is_dir():
+            raise UserError(f"data_dir: {place}: no such folder")
+        found = from_folder(DATASETS[dataset], place), f"data_dir {data_dir}"
         folder = root / f"{dataset}-{files.digest([idx.sha256(found[0][name]) for name in idx.FILES])[:8]}"
     try:
         if not _is_whole(folder):
@@ -122,13 +125,6 @@ def from_folder(dataset: Dataset, folder: Path) -> Arrays:
             raise UserError(f"{folder / file}: no such file, nor {file}.gz")
         found[name] = idx.parse(name, idx.read(path), str(path), dataset.sha256.get(name, ""))
     return found
-
-
-def _from_data_dir(dataset: str, data_dir: str) -> tuple[Arrays, str]:
-    folder = files.ROOT / Path(data_dir).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"data_dir: {folder}: no such folder")
-    return from_folder(DATASETS[dataset], folder), f"data_dir {data_dir}"
 
 
 def _download(dataset: Dataset) -> tuple[Arrays, str]:

@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 import torchinfo
 from joblib import Parallel, delayed
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from simclr import files
 from simclr.errors import UserError
 from simclr.experiment import params, statistics
-from simclr.experiment.params import SOURCE
 from simclr.experiment.sections import Section
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Run, Study
 from simclr.model import Encoder
-from simclr.networks import NETWORKS
+from simclr.networks import NETWORKS, SOURCE
 
 GRID = files.PARAMS / "ablations.yaml"
 RESULTS = files.REPORTS / "ablations.csv"
@@ -56,22 +55,21 @@ def grid(file: Path = GRID) -> list[Point]:
     Raises:
         UserError: a mistake in the file.
     """
-    points, names = [], set()
-    for group, about in params.read(file)[0].items():
-        try:
-            checked = Group.model_validate(about)
-        except ValidationError as error:
-            mistake = error.errors()[0]
-            place = ".".join([group, *map(str, mistake["loc"])])
-            raise UserError(f"{files.shown(file)}: {place}: {mistake['msg']}") from None
-        for name, own in checked.points.items():
-            if name in names:
+    try:
+        groups = TypeAdapter(dict[str, Group]).validate_python(params.read(file)[0])
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        place = ".".join(map(str, mistake["loc"]))
+        raise UserError(f"{files.shown(file)}: {place}: {mistake['msg']}") from None
+    points: dict[str, Point] = {}
+    for group, about in groups.items():
+        for name, own in about.points.items():
+            if name in points:
                 raise UserError(f"{files.shown(file)}: {group}: two points are called {name!r}")
-            names.add(name)
-            sections = checked.changes | own
-            changes = {name: checked.changes.get(name, {}) | own.get(name, {}) for name in sections}
-            points.append(Point(group, name, checked.variant, checked.methods, changes))
-    return points
+            sections = about.changes | own
+            changes = {each: about.changes.get(each, {}) | own.get(each, {}) for each in sections}
+            points[name] = Point(group, name, about.variant, about.methods, changes)
+    return list(points.values())
 
 
 def measure() -> pd.DataFrame:
@@ -200,8 +198,8 @@ def _point(point: Point, there: pd.DataFrame) -> list[dict] | str:
 
 
 def _row(study: Study, run: Run) -> dict:
-    with np.load(run.job.file("result.npz")) as found:
-        correct, n_test = found["correct"].item(), found["n_test"].item()
+    found = run.job.arrays("result.npz")
+    correct, n_test = found["correct"].item(), found["n_test"].item()
     encoder = run.job.reads.get("encoder")
     return {
         "method": run.method.key,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from simclr import files
@@ -91,6 +92,11 @@ class Job:
                 "run the same command again"
             )
         return path
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of an .npz file of the result, its digest checked."""
+        with np.load(self.file(name)) as found:
+            return dict(found)
 
 
 def make(

@@ -43,6 +43,7 @@ class Findings:
 
     def __init__(self, study: Study, stage: str) -> None:
         self.study, self.stage = study, stage
+        self.stages = {stage, *STAGES[stage].reads}  # that it measures or compares
         self.confidence = study.params["comparison"].confidence
 
     @cached_property
@@ -51,7 +52,7 @@ class Findings:
         rows = []
         for run in self.runs:
             found = self._result(run)
-            counted = {name: found[name].item() for name in ("correct", "n_test", "seconds")}
+            correct, n_test, seconds = (found[name].item() for name in ("correct", "n_test", "seconds"))
             rows.append(
                 {
                     "dataset": self.study.dataset.key,
@@ -60,17 +61,18 @@ class Findings:
                     "pretrain_seed": run.seed,
                     "draw": run.draw,
                     "n_labels": run.n_labels,
-                    **counted,
+                    "correct": correct,
+                    "n_test": n_test,
+                    "accuracy": correct / n_test,
+                    "seconds": seconds,
                     "params_hash": files.digest(self.study.merged(run.method.parameter_sections)),
                 }
             )
-        table = pd.DataFrame(rows).astype({"pretrain_seed": "Int64"})
-        table.insert(8, "accuracy", table.correct / table.n_test)
-        return table
+        return pd.DataFrame(rows).astype({"pretrain_seed": "Int64"})
 
     @cached_property
     def runs(self) -> list[Run]:
-        return self.study.measured(self.stage)
+        return self.study.measurements(m for m in METHODS.values() if m.stage in self.stages)
 
     def _of(self, method: str) -> list[Run]:
         """The runs of a method with all labels."""
@@ -78,8 +80,7 @@ class Findings:
         return [run for run in self.runs if run.method.key == method and run.n_labels == most]
 
     def _result(self, run: Run) -> dict[str, np.ndarray]:
-        with np.load(_done(self.study, run.job).file("result.npz")) as found:
-            return dict(found)
+        return _done(self.study, run.job).arrays("result.npz")
 
     @cached_property
     def pretraining(self) -> pd.DataFrame:
@@ -102,8 +103,7 @@ class Findings:
     @cached_property
     def map(self) -> dict[str, np.ndarray]:
         """What `embed.embed` wrote: maps and shares of neighbours, before, during and after."""
-        with np.load(_done(self.study, self.study.map()).file("map.npz")) as found:
-            return dict(found)
+        return _done(self.study, self.study.map()).arrays("map.npz")
 
     @cached_property
     def maps(self) -> dict[int, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from simclr.experiment import statistics
-from simclr.experiment.stages import CONTROL, METHODS, STAGES
+from simclr.experiment.stages import CONTROL, METHODS
 from simclr.loss import chance_loss
 
 # Test images of MNIST whose label most of five annotators reject (Northcutt, Athalye & Mueller 2021).
@@ -39,17 +39,16 @@ def numbers(found: "Findings") -> dict[str, float | str]:
         "unlabelled": found.study.params["pretrain"].unlabelled_images,
         "confidence": f"{100 * found.confidence:g}%",
     }
-    wanted = {found.stage, *STAGES[found.stage].reads}
-    if "pretrain" in wanted:
+    if "pretrain" in found.stages:
         numbers |= _pretraining(found.pretraining, found.study.params["pretrain"].batch_size)
-    if "probe" in wanted:
+    if "probe" in found.stages:
         for name in ("before", "after"):
             numbers[f"neighbours_{name}"] = float(found.map[f"{name}_neighbours"])
     if found.stage == "spread":
         numbers |= _island(found)
-    if "selftrain" in wanted:
+    if "selftrain" in found.stages:
         numbers |= _selftraining(found)
-    if any(STAGES[name].methods for name in wanted):
+    if found.runs:
         for method in found.methods:
             numbers |= _of_method(found, method)
         numbers |= _differences(found)

@@ -140,8 +140,7 @@ def last_change() -> tuple[str, int]:
     if not found:
         return "", 0
     day, seconds = found.split()
-    day = date.fromisoformat(day)
-    return f"{day.day} {day:%B %Y}", int(seconds)
+    return f"{date.fromisoformat(day):%-d %B %Y}", int(seconds)
 
 
 def _ask(*arguments: str) -> str | None:

@@ -15,7 +15,7 @@ from simclr.experiment import cache, params, provenance
 from simclr.experiment.live import Live
 from simclr.experiment.parallel import side_by_side
 from simclr.experiment.sections import Augmentation, Pretrain
-from simclr.experiment.stages import ENCODERS, METHODS, SECTIONS, STAGES, Method
+from simclr.experiment.stages import ENCODERS, SECTIONS, STAGES, Method
 
 
 class Run(NamedTuple):
@@ -185,7 +185,7 @@ class Study:
         """The job that links every image of the pool to its neighbours."""
         values = self.params["spread"]
         inputs = self.environment | {"feature_views": values.feature_views, "neighbours": values.neighbours}
-        inputs["views"] = {name: getattr(values, name) for name in Augmentation.model_fields}
+        inputs["views"] = values.model_dump(include=set(Augmentation.model_fields))
         return self._job("graph", "link:link", inputs, encoder=encoder)
 
     def map(self) -> cache.Job:
@@ -196,11 +196,6 @@ class Study:
         seed = self.seeds("pretrained")[0]
         before, after = self.encoder("untrained", seed), self.encoder("pretrained", seed)
         return self._job("map", "embed:embed", inputs, before=before, after=after)
-
-    def measured(self, stage: str) -> list[Run]:
-        """All that a stage measures or compares."""
-        wanted = {stage, *STAGES[stage].reads}
-        return self.measurements(method for method in METHODS.values() if method.stage in wanted)
 
     def measurements(self, methods: Iterable[Method]) -> list[Run]:
         """Some methods with every seed, draw and number of labels."""
@@ -242,9 +237,9 @@ class Study:
                 others = []
             side_by_side([*others, *classifiers], record, device, live)
 
-    def command(self, target: str) -> str:
+    def command(self, target: str, *more: str) -> str:
         """The make command that builds a stage, or the report, of this profile and variant."""
         words = ["make", target]
         words += [f"PROFILE={self.profile}"] * (self.profile != "full")
         words += [f"VARIANT={self.variant}"] * (self.variant != params.SOURCE)
-        return f"`{' '.join(words)}`"
+        return f"`{' '.join([*words, *more])}`"

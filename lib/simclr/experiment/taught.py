@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 from sklearn.metrics import confusion_matrix
 
@@ -27,10 +26,8 @@ def taught_labels(study: Study) -> dict[str, float | str]:
     job = study.measurements([METHODS["selftrain"]])[0].job
     device, dtype = hardware.pick(study.params["common"].device, study.params["common"].precision)
     images, truth = data.images(study.data, "pool").to(device), data.labels(study.data, "pool")
-    with np.load(job.file(RESULT)) as found:
-        given = found["labelled"]
-    with np.load(job.reads["graph"].file("graph.npz")) as graph:
-        pool = draws.Pool(images, given, graph["cosines"], graph["indices"])
+    given, graph = job.arrays(RESULT)["labelled"], job.reads["graph"].arrays("graph.npz")
+    pool = draws.Pool(images, given, graph["cosines"], graph["indices"])
     task = draws.Task(job.inputs["draw"], images[given], truth[given].to(device), None, dtype, pool)
     rows, labels = graph_labels(task, SimpleNamespace(**job.inputs["params"]))
     true = truth[rows].numpy()

@@ -41,7 +41,7 @@ def verify(study: Study) -> int:
     if (rebuilt.folder / "provenance.json").exists():  # written at the end of the last one
         shutil.rmtree(rebuilt.runs)
     rebuilt.train(*STAGES)
-    publish.write_tables(rebuilt, Findings(rebuilt, "comparison"), rebuilt.folder)
+    publish.write_tables(Findings(rebuilt, "comparison"), rebuilt.folder)
     files.write_json(rebuilt.folder / "provenance.json", provenance.collect(rebuilt))
     return compare(report, rebuilt.folder)
 

@@ -203,16 +203,15 @@ def _usable(images: np.ndarray, names: list[str], left: dict):
 
     `left` gets the names of the others.
     """
-    kept: dict[str, int] = {}  # digest -> row
-    twins = {}
-    for row, image in enumerate(images):
+    kept, places, twins = [], {}, {}  # places: digest -> place in `kept`
+    for row, (name, image) in enumerate(zip(names, images, strict=True)):
         digest = hashlib.sha256(image.tobytes()).hexdigest()
         if image.min() == image.max():
-            left.setdefault("constant", []).append(names[row])
-        elif digest in kept:
-            left.setdefault("there twice", []).append(names[row])
-            twins[names[row]] = digest
+            left.setdefault("constant", []).append(name)
+        elif digest in places:
+            left.setdefault("there twice", []).append(name)
+            twins[name] = places[digest]
         else:
-            kept[digest] = row
-    places = {digest: place for place, digest in enumerate(kept)}
-    return list(kept.values()), list(kept), {name: places[digest] for name, digest in twins.items()}
+            places[digest] = len(kept)
+            kept.append(row)
+    return kept, list(places), twins

@@ -24,12 +24,10 @@ class Findings:
 
     def __init__(self, project: Project, job: Job) -> None:
         self.project, self.labels, self.classes = project, project.labels, project.labels.classes
-        with np.load(job.reads["graph"].file(encode.GRAPH)) as found:
-            self._graph = dict(found)
-        with np.load(job.file(learn.LEARNED)) as found:
-            self._shares, self._crossed = found["shares"], found["crossed"]
-        with np.load(job.file(learn.PREDICTED)) as found:
-            self._top, self._probabilities = found["classes"], found["probabilities"]
+        self._graph = job.reads["graph"].arrays(encode.GRAPH)
+        learned, predicted = job.arrays(learn.LEARNED), job.arrays(learn.PREDICTED)
+        self._shares, self._crossed = learned["shares"], learned["crossed"]
+        self._top, self._probabilities = predicted["classes"], predicted["probabilities"]
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

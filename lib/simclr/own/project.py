@@ -19,14 +19,10 @@ from simclr.networks import SOURCE
 from simclr.own import collection, encode, labels
 
 PLACE = files.ROOT / "collections"
-_VIEWS = tuple(AllViews.model_fields)
-_PRETRAINING = (  # what is as in section `pretrain`
-    "temperature",
-    "learning_rate",
-    "weight_decay",
-    "projection_hidden",
-    "projection_size",
-)
+_VIEWS = set(AllViews.model_fields)
+# What is as in sections `pretrain` and `selftrain`.
+_PRETRAINING = {"temperature", "learning_rate", "weight_decay", "projection_hidden", "projection_size"}
+_STUDENT = {"batch_size", "dropout_conv", "dropout_dense", "label_smoothing", "ema_decay"}
 
 
 class Project:
@@ -101,14 +97,13 @@ class Project:
 
     def command(self, target: str) -> str:
         """The make command that goes on with these images."""
-        return f"{self.study.command(target).rstrip('`')} IMAGES={shlex.quote(str(self.source))}`"
+        return self.study.command(target, f"IMAGES={shlex.quote(str(self.source))}")
 
     def encoder(self) -> cache.Job:
         """The encoder, trained first with two views of one image, then with neighbours as positives."""
-        own, source = self.params, self.study.params["pretrain"].model_dump(mode="json")
-        few = len(self.sample) // 4
-        values = {name: source[name] for name in _PRETRAINING}
-        values |= self._own(*_VIEWS, "seed", "sample", "steps")
+        own, few = self.params, len(self.sample) // 4
+        values = self.study.params["pretrain"].model_dump(include=_PRETRAINING)
+        values |= own.model_dump(include=_VIEWS | {"seed", "sample", "steps"})
         # A saved classifier is read as the source's network.
         values |= {"batch_size": min(own.batch_size, few), "nearest": 0, "network": SOURCE}
         first = self._job("own_views", "encode:encode", values)
@@ -116,18 +111,16 @@ class Project:
         return self._job("own_neighbours", "encode:encode", values, start=first)
 
     def graph(self) -> cache.Job:
-        values = self._own(*_VIEWS, "sample", "feature_views", "neighbours")
+        values = self.params.model_dump(include=_VIEWS | {"sample", "feature_views", "neighbours"})
         return self._job("own_graph", "encode:link", values, encoder=self.encoder())
 
     def classifier(self) -> cache.Job:
         """The classifier that the labels give, with what the graph and cross-validation say."""
-        names = ("exponent", "alpha", "probe_weight", "surest", "student_steps", "seed", "sample")
-        values = self._own(*_VIEWS, *names)
+        names = {"exponent", "alpha", "probe_weight", "surest", "student_steps", "seed", "sample"}
         taught = self.study.params["selftrain"]
-        values["student_rate"], values["student_decay"] = taught.learning_rate, taught.weight_decay
+        values = self.params.model_dump(include=_VIEWS | names) | taught.model_dump(include=_STUDENT)
+        values |= {"student_rate": taught.learning_rate, "student_decay": taught.weight_decay}
         values["probe_l2"] = self.study.params["common"].probe_l2
-        for name in ("batch_size", "dropout_conv", "dropout_dense", "label_smoothing", "ema_decay"):
-            values[name] = getattr(taught, name)
         return self._job(
             "own_classifier",
             "learn:learn",
@@ -155,8 +148,7 @@ class Project:
         there = self.labels_file.exists()
         table = labels.read_table(self.labels_file) if there else pd.DataFrame(columns=labels.COLUMNS)
         rows = labels.rows(table, self.collection.places, self.labels_file)
-        with np.load(self.make(self.graph()).file(encode.GRAPH)) as found:
-            graph = dict(found)
+        graph = self.make(self.graph()).arrays(encode.GRAPH)
         if there and not more:
             return table
         looked = np.flatnonzero(np.isin(graph["rows"], rows))
@@ -167,9 +159,6 @@ class Project:
         table = pd.concat([table, new], ignore_index=True).fillna("")
         files.write(self.labels_file, table.to_csv(index=False))
         return table
-
-    def _own(self, *names: str) -> dict:
-        return {name: getattr(self.params, name) for name in names}
 
     def _job(
         self, kind: str, function: str, params: dict, more: dict | None = None, **reads: cache.Job

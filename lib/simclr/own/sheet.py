@@ -56,10 +56,9 @@ def page(project: Project) -> str:
         {"file": row.file, "label": row.label, "picture": _address(picture)}
         for row, picture in zip(table.itertuples(), _pictures(project, table), strict=True)
     ]
-    place = files.shown(project.labels_file)
-    data = {"place": place, "images": images}
-    text = json.dumps(data).replace("<", "\\u003c")  # no tag may end the script
-    return Template(PAGE.read_text()).substitute(data=text)
+    data = json.dumps({"place": files.shown(project.labels_file), "images": images})
+    data = data.replace("<", "\\u003c")  # no tag may end the script
+    return Template(PAGE.read_text()).substitute(data=data)
 
 
 def server(project: Project) -> tuple[ThreadingHTTPServer, str]:
@@ -74,18 +73,22 @@ def server(project: Project) -> tuple[ThreadingHTTPServer, str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path != f"/{secret}/":
-                return self._answer(404, b"")
-            return self._answer(*_or_mistake(lambda: page(project)))
+            self._answer("", lambda: page(project))
 
         def do_POST(self) -> None:
-            if self.path != f"/{secret}/labels":
-                return self._answer(404, b"")
-            changed = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = self.rfile.read(int(self.headers["Content-Length"]))
             with writing:
-                return self._answer(*_or_mistake(lambda: _save(project, changed)))
+                self._answer("labels", lambda: _save(project, json.loads(content)))
 
-        def _answer(self, status: int, content: bytes) -> None:
+        def _answer(self, place: str, work: Callable[[], str]) -> None:
+            status, text = 404, ""
+            if self.path == f"/{secret}/{place}":
+                try:
+                    status, text = 200, work()
+                except UserError as error:  # as the file is by now
+                    print(f"error: {error}", flush=True)
+                    status, text = 500, html.escape(str(error))
+            content = text.encode()
             self.send_response(status)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(content)))
@@ -105,15 +108,6 @@ def _save(project: Project, changed: dict[str, str]) -> str:
     table["label"] = table.file.map(changed).fillna(table.label)
     files.write(project.labels_file, table.to_csv(index=False))
     return ""
-
-
-def _or_mistake(work: Callable[[], str]) -> tuple[int, bytes]:
-    """HTTP status and content: what `work` gives, or what is wrong with labels.csv by now."""
-    try:
-        return 200, work().encode()
-    except UserError as error:
-        print(f"error: {error}", flush=True)
-        return 500, html.escape(str(error)).encode()
 
 
 def in_notebook(project: Project) -> IFrame:

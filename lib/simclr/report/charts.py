@@ -19,6 +19,8 @@ DIGITS += ["#034b6e", "#7d87ff"]
 # Errors of the palest and of the darkest cell, of about 1,000 images of a class: one scale for all.
 FEWEST, MOST = 0.5, 150
 FAINT = "#E4E4E4"
+# Of words beside a chart: a share of its width, a value of its y axis, then so many points from there.
+BESIDE = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
 
 
 def confusions(matrices: Mapping[str, np.ndarray]) -> Figure:
@@ -84,8 +86,7 @@ def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None 
     fig, (means, dots) = style.panels(3.1, columns=2, width_ratios=(1, 0.85))
     curves.accuracies(means, summary)
     if record:
-        look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "top"}
-        look |= {"size": style.SMALL, "color": style.SOFT}
+        look = BESIDE | {"va": "top", "size": style.SMALL, "color": style.SOFT}
         means.axhline(1 - record, color=style.SOFT, linewidth=0.8, linestyle="--")
         means.annotate(f"published {record:.1%}", (0.02, 1 - record), (0, -3), **look)
     _method_dots(dots, results[results.n_labels == most], summary[summary.n_labels == most])
@@ -131,8 +132,7 @@ def ablations(table: pd.DataFrame, method: str) -> Figure:
     ax.set_ylim(top=-1.4)
     for group in groups.unique():
         first = places[list(groups).index(group)]
-        look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        look |= {"ha": "right", "va": "center", "weight": "bold", "annotation_clip": False}
+        look = BESIDE | {"ha": "right", "va": "center", "weight": "bold", "annotation_clip": False}
         ax.annotate(group.capitalize(), (0, first - 1), (-6, 0), **look)
     ax.axvline(means.iloc[0], color=style.SOFT, linewidth=0.8)
     for place, point, mean in zip(places, points, means, strict=True):
@@ -181,6 +181,5 @@ def _dots(ax: Axes, row: float, values: Sequence[float], mean: float, method: st
     jitter = np.random.default_rng(0).uniform(-0.16, 0.16, len(values)) * (len(values) > 1)
     ax.scatter(values, row + jitter, s=13, color=c, alpha=0.45, linewidths=0)
     ax.scatter([mean], [row], s=34, color=c, marker=marker, edgecolors="white", linewidths=0.8, zorder=3)
-    right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    look = {"color": c, "weight": "bold", "va": "center", "annotation_clip": False}
-    ax.annotate(text, (1, row), (6, 0), **right, **look)
+    look = BESIDE | {"color": c, "weight": "bold", "va": "center", "annotation_clip": False}
+    ax.annotate(text, (1, row), (6, 0), **look)

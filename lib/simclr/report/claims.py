@@ -18,6 +18,7 @@ from simclr.experiment.findings import Findings
 from simclr.experiment.stages import CONTROL
 from simclr.experiment.statistics import Estimate
 from simclr.model import Classifier, Encoder
+from simclr.report.style import written
 
 REPRODUCED, EXCEEDED, DIFFERENT, UNDECIDED = "reproduced", "exceeded", "different", "undecided"
 INF = float("inf")
@@ -159,7 +160,7 @@ class _Judge:
         gain = self._difference("probe", "baseline")
         control = self._difference(CONTROL, "baseline").mean
         text = "SimCLR gains 6 points over the baseline"
-        shown = f"{_points(gain)}; the control gains {_signed(100 * control)}"
+        shown = f"{_points(gain)}; the control gains {written(100 * control, '+.1f')}"
         yield Claim(text, "85% → 91%", gain, (0.045, 0.075), "± 1.5 points", shown, better=1)
 
     def finetuning(self) -> Iterator[Claim]:
@@ -234,13 +235,9 @@ def _percent(found: Estimate) -> str:
 
 def _points(found: Estimate) -> str:
     ends = _interval(100 * found.low, 100 * found.high, "+z.1f")
-    return f"{_signed(100 * found.mean)} points{ends}"
+    return f"{written(100 * found.mean, '+.1f')} points{ends}"
 
 
 def _interval(low: float, high: float, spec: str) -> str:
     """An interval in brackets; nothing where too few draws give none."""
     return "" if np.isnan(low) else f" [{low:{spec}}, {high:{spec}}]".replace("-", "−")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+z.1f}".replace("-", "−")

@@ -112,8 +112,7 @@ def _label_counts(ax: Axes, n_labels: pd.Series) -> None:
 def pretraining(history: pd.DataFrame) -> Figure:
     """Training and validation loss over epochs, and the alignment and uniformity of projections.
 
-    The columns are epoch (0 before training), train_loss, validation_loss, alignment, uniformity and, for
-    several pre-trainings, seed.
+    The columns are seed, epoch (0 before training), train_loss, validation_loss, alignment and uniformity.
     """
     fig, (loss, *others) = style.panels(2.1, columns=3, width_ratios=(1.5, 1, 1))
     train, validation = {"color": style.INK} | DOTTED, {"color": style.ACCENT} | DOTTED
@@ -130,8 +129,8 @@ def pretraining(history: pd.DataFrame) -> Figure:
 
 def _epochs(ax: Axes, history: pd.DataFrame, column: str, label: str = "", **thick) -> None:
     """A thin line a seed, where there are several, and a thick one of their mean, labelled."""
-    seeds = [rows for _, rows in history.groupby("seed")] if "seed" in history else []
-    for rows in seeds if len(seeds) > 1 else ():
+    seeds = history.groupby("seed")
+    for _, rows in seeds if len(seeds) > 1 else ():
         ax.plot(rows.epoch, rows[column], color=thick["color"], linewidth=0.4, alpha=0.45)
     mean = history.groupby("epoch")[column].mean()
     ax.plot(mean.index, mean, label=label.format(mean.iloc[-1]), **thick)

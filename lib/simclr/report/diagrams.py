@@ -124,7 +124,7 @@ def _digit(ax: Axes, image: np.ndarray, x: float, y: float, side: float) -> None
     ax.add_patch(Rectangle((left, bottom), side, side, **look))
 
 
-def _arrow(ax: Axes, start, end, color=INK, width=0.8, scale=7.0, bend=0.0) -> None:
-    look = {"arrowstyle": "-|>", "color": color, "linewidth": width, "mutation_scale": scale}
+def _arrow(ax: Axes, start, end, color=INK, width=0.8, bend=0.0) -> None:
+    look = {"arrowstyle": "-|>", "color": color, "linewidth": width, "mutation_scale": 7}
     look |= {"shrinkA": 0, "shrinkB": 0, "connectionstyle": f"arc3,rad={bend}"}
     ax.annotate("", xy=end, xytext=start, arrowprops=look)

@@ -148,17 +148,11 @@ def _pandoc(report: Report, folder: Path, to: str, *options: str) -> str:
     _write_figures(report, folder)
     head = {"lang": "en", "bibliography": str(BIBLIOGRAPHY), "link-citations": True}
     text = f"---\n{json.dumps(report.metadata | head, ensure_ascii=False)}\n---\n\n{report.markdown}"
-    template = ASSETS / ("report.html" if to == "html5" else "report.typst")
-    command = [
-        pypandoc.get_pandoc_path(),
-        *("--from=markdown", f"--to={to}", "--standalone", "--fail-if-warnings", "--wrap=none"),
-        *(
-            f"--template={template}",
-            f"--lua-filter={ASSETS / 'report.lua'}",
-            f"--toc-depth={3 if to == 'html5' else 2}",
-        ),
-        *(f"--resource-path=.{os.pathsep}{ASSETS}", *options),
-    ]
+    template, depth = ("report.html", 3) if to == "html5" else ("report.typst", 2)
+    command = [pypandoc.get_pandoc_path(), f"--to={to}", f"--toc-depth={depth}", *options]
+    command += ["--from=markdown", "--standalone", "--fail-if-warnings", "--wrap=none"]
+    command += [f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'report.lua'}"]
+    command += [f"--resource-path=.{os.pathsep}{ASSETS}"]
     done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=folder)
     if done.returncode:
         raise UserError(f"report: {done.stderr.decode().strip()}")

@@ -50,7 +50,7 @@ def report(study: Study) -> None:
     books = sorted(execute.executed(study, stage) for stage in STAGES)
     report = export.collect(books, **_front(study), beside=_beside(books, folder(study)))
     findings = Findings(study, "comparison")
-    write_tables(study, findings, folder(study))
+    write_tables(findings, folder(study))
     best = weights.load_classifier(study.folder / f"{findings.numbers['best']}.safetensors")
     with files.write_atomically(folder(study) / "classifier.safetensors") as temporary:
         weights.save_network(temporary, best.half())  # so that the file is half as large
@@ -65,8 +65,9 @@ def report(study: Study) -> None:
     files.write_json(last, provenance.collect(study) | {"files": names})
 
 
-def write_tables(study: Study, findings: Findings, target: Path) -> None:
+def write_tables(findings: Findings, target: Path) -> None:
     """Write results.csv, tables/ and numbers.json, and the classifiers in runs/."""
+    study = findings.study
     tables = {
         "accuracy": findings.summary,
         "differences": findings.differences.drop(columns="values"),

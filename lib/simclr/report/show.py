@@ -12,7 +12,6 @@ import string
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
@@ -30,7 +29,7 @@ CALLABLE = {"abs": abs, "min": min, "max": max, "round": round}  # all that a pr
 
 
 def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
-    """Show a figure, in Jupyter and in the report, and close it.
+    """Show a figure, in Jupyter and in the report.
 
     On phones the page shows another form of it: a chart is made narrow here, a picture carries its own.
 
@@ -47,7 +46,6 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
         phone = fig
     if phone:
         content[NARROW] = _svg(phone)
-    plt.close(fig)  # else Jupyter shows it a second time
     _publish_labelled(content, label, caption, kind="figure", size=size, photo=photo)
 
 

@@ -82,9 +82,7 @@ def narrow(figure: Figure) -> None:
         for place, ax in zip(GridSpec(len(axes), 1, figure=figure), axes, strict=True):
             ax.set_subplotspec(place)
             ax.tick_params(labelleft=True)
-        figure.set_size_inches(PHONE, height * len(axes))
-    else:
-        figure.set_size_inches(PHONE, figure.get_figheight())
+    figure.set_size_inches(PHONE, height * len(axes))
     for ax in axes:
         _labels_above(ax)
         if isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
