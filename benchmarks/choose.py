@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import pandas as pd
 from joblib import Parallel, delayed
 
-from simclr import data, draws, hardware, weights
+from simclr import data, hardware
 from simclr.experiment import elsewhere
 from simclr.experiment.cache import Job
+from simclr.experiment.measure import task_of
 from simclr.experiment.parallel import workers
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
@@ -62,23 +63,13 @@ def job_of(method: str, values: dict, n: int, draw: int) -> tuple[Study, Job]:
 def measure(method: str, setting: str, values: dict, n: int, draw: int) -> dict:
     """The accuracy of one classifier on validation images."""
     study, job = job_of(method, values, n, draw)
-    device, dtype = hardware.pick(job.inputs["device"], job.inputs["precision"])
-    images, labels = data.images(study.data, "pool").to(device), data.labels(study.data, "pool")
-    rows = data.draw(labels.numpy(), study.dataset.number, draw, n)
-    encoder = pool = None
-    if "encoder" in job.reads:
-        file = job.reads["encoder"].file("encoder.safetensors")
-        encoder = weights.load_encoder(file).to(device)
-    if "graph" in job.reads:
-        graph = job.reads["graph"].arrays("graph.npz")
-        pool = draws.Pool(images, rows, graph["cosines"], graph["indices"])
-    task = draws.Task(draw, images[rows], labels[rows].to(device), encoder, dtype, pool)
+    task = task_of(job, *hardware.pick(job.inputs["device"], job.inputs["precision"]))
     with hardware.one_thread():
         classifier, _ = resolve_name(METHODS[method].function)(task, SimpleNamespace(**job.inputs["params"]))
         many = IMAGES.get(method, 4_000)
-        tested = data.images(study.data, "validation")[:many].to(device)
+        tested = data.images(study.data, "validation")[:many].to(task.images.device)
         truth = data.labels(study.data, "validation")[:many]
-        right = (predict(classifier, tested, dtype).argmax(1).cpu() == truth).float().mean().item()
+        right = (predict(classifier, tested, task.dtype).argmax(1).cpu() == truth).float().mean().item()
     return {"method": method, "setting": setting, "n_labels": n, "draw": draw, "accuracy": round(right, 5)}
 
 

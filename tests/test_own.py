@@ -34,15 +34,15 @@ def ring_graph(n: int = 40, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
 def test_labels_spread_as_they_do_in_the_report():
     cosines, indices = ring_graph()
     labelled, given = np.arange(0, 40, 4), np.arange(10)
-    expected = spread.spread(cosines, indices, labelled, given, 3.0, 0.9)
-    found, _ = learn.spread(learn.laplacian(cosines, indices, 3.0, 0.9), labelled, given, 10)
+    expected = spread.spread(cosines, indices, labelled, given, 0.9)
+    found, _ = learn.spread(learn.laplacian(cosines, indices, 0.9), labelled, given, 10)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_labels_spread_for_any_number_of_classes_and_not_between_islands():
     cosines, indices = ring_graph()
     cosines, indices = np.tile(cosines, (2, 1)), np.concatenate([indices, indices + 40])
-    system = learn.laplacian(cosines, indices, 3.0, 0.9)
+    system = learn.laplacian(cosines, indices, 0.9)
     shares, _ = learn.spread(system, np.arange(20), np.arange(20), 20)
     np.testing.assert_allclose(shares[:40].sum(1), 1, rtol=1e-5)
     assert not shares[40:].any()
@@ -51,7 +51,7 @@ def test_labels_spread_for_any_number_of_classes_and_not_between_islands():
 
 def test_leaving_a_label_out_gives_what_the_others_give_alone():
     cosines, indices = ring_graph()
-    system = learn.laplacian(cosines, indices, 3.0, 0.9)
+    system = learn.laplacian(cosines, indices, 0.9)
     labelled, given = np.arange(0, 40, 2), np.repeat([0, 1, 2], [9, 10, 1])
     _, left_out = learn.spread(system, labelled, given, 3)
     for i in range(len(labelled)):

@@ -48,7 +48,7 @@ def test_spreading_is_the_closed_form():
     h, labels = clouds()
     cosines, indices = graph(h)
     rows = np.array([0, 1, 2, 30])
-    found = spread(cosines, indices, rows, labels[rows].numpy(), exponent=3, alpha=0.9)
+    found = spread(cosines.clip(0) ** 3, indices, rows, labels[rows].numpy(), alpha=0.9)
     w = np.zeros((len(h), len(h)))
     np.put_along_axis(w, indices, cosines.clip(0) ** 3, axis=1)
     w = np.maximum(w, w.T)

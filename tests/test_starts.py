@@ -10,7 +10,7 @@ from test_spread import SELFTRAIN, pictures
 from simclr.draws import Pool, Task
 from simclr.fixmatch import fixmatch
 from simclr.model import Encoder, predict
-from simclr.starts import selftrain_control, selftrain_pixels, selftrain_scratch
+from simclr.starts import selftrain_control, selftrain_scratch
 
 CONTROL = SELFTRAIN | {"augmented_steps": 40}
 FIXMATCH = SELFTRAIN | {"steps": 120, "batch_size": 6, "unlabelled_ratio": 4, "threshold": 0.9}
@@ -30,7 +30,6 @@ def task() -> Task:
 @pytest.mark.parametrize(
     ("method", "params"),
     [
-        (selftrain_pixels, SELFTRAIN),
         (selftrain_control, SELFTRAIN | {"teacher": CONTROL}),
         (fixmatch, FIXMATCH),
     ],

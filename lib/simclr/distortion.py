@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.augment import to_float
+from simclr.neighbours import nearest
 
 _PAIRS = 64  # at a time; so few stay in a processor's cache
 
@@ -33,6 +34,26 @@ def distortions(images: Tensor, indices: Tensor, reach: int) -> Tensor:
         one, other = (slopes[rows] for rows in pairs[start : start + step].unbind(1))
         found[start : start + step] = (fit(one, other, reach) + fit(other, one, reach)) / 2
     return found[place].view(indices.shape)
+
+
+def least_distorted(images: Tensor, candidates: int, k: int, reach: int) -> tuple[Tensor, Tensor]:
+    """The k nearest others of each image by `distortions`, among those that are nearest by plain pixels.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        candidates: how many of the latter.
+
+    Returns:
+        Distances (N, k), the smallest first, and indices (N, k).
+    """
+    near = nearest(images.flatten(1).float(), candidates)[1]
+    apart, best = distortions(images, near, reach).topk(k, largest=False)
+    return apart, near.gather(1, best)
+
+
+def nearness(distances: Tensor, softness: float) -> Tensor:
+    """Weights of edges: exp(-d / s), where s is so many times the median distance."""
+    return (-distances / (softness * distances.median())).exp()
 
 
 def gradients(x: Tensor) -> Tensor:

@@ -15,18 +15,18 @@ _SAMPLE = 2718  # leads the seeds that choose test images for the smaller points
 
 @dataclass(frozen=True)
 class Pool:
-    """All images of the pool and the graph of their nearest neighbours. No label is in it.
+    """All images of the pool and a graph of them. No label is in it.
 
     Attributes:
         images: (N, 28, 28) uint8.
         rows: (n,) where among them the labelled images of the task are.
-        cosines, indices: (N, k), how near the neighbours of each image are and which.
+        weights, indices: (N, k), of the edges from each image to its neighbours, where there is a graph.
     """
 
     images: Tensor
     rows: np.ndarray
-    cosines: np.ndarray
-    indices: np.ndarray
+    weights: np.ndarray | None = None
+    indices: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Task:
         labels: (n,) int64.
         encoder: the encoder to start from, for the methods that ask for one.
         dtype: of the network's arithmetic.
-        pool: all images and their neighbours, for the methods that ask for them.
+        pool: all images, and their neighbours for the methods that ask for them.
     """
 
     draw: int

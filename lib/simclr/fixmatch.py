@@ -22,7 +22,7 @@ def fixmatch(task: Task, params) -> tuple[Classifier, History]:
     strong view of that image (equations 3 and 4, both losses with the same weight). The paper answers
     without dropout, cuts squares out of strong views, and trains by SGD and much longer.
 
-    `params` has sections `views`, for strong views, and `fixmatch`. The graph of `task.pool` is not used.
+    `params` has sections `views`, for strong views, and `fixmatch`.
     """
     torch.manual_seed(params.seed * 10_000 + task.draw)
     model = Classifier(Encoder(params.dropout_conv, params.dropout_dense))

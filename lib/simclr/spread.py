@@ -13,12 +13,7 @@ CLASSES = 10
 
 
 def spread(
-    cosines: np.ndarray,
-    indices: np.ndarray,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    exponent: float,
-    alpha: float,
+    weights: np.ndarray, indices: np.ndarray, rows: np.ndarray, labels: np.ndarray, alpha: float
 ) -> np.ndarray:
     """Spread labels over the symmetric graph of neighbours (Zhou et al. 2004).
 
@@ -27,15 +22,14 @@ def spread(
     classes are made equal, as no label says how frequent they are.
 
     Args:
-        cosines, indices: (N, k), of `nearest`.
+        weights, indices: (N, k), of the edges from each image to its neighbours.
         rows: (n,) images that carry a label; their classes are `labels` (n,).
-        exponent: an edge weighs its cosine to this power.
         alpha: in [0, 1), how far labels travel.
 
     Returns:
         (N, classes) shares that sum to 1; they are equal where no label comes.
     """
-    system = laplacian(cosines, indices, exponent, alpha)
+    system = laplacian(weights, indices, alpha)
     given = np.zeros((len(indices), CLASSES))
     given[rows, labels] = 1
     mass = np.stack([cg(system, column, rtol=1e-6)[0] for column in given.T], axis=1)
@@ -45,16 +39,27 @@ def spread(
     return np.divide(mass, total, out=np.full_like(mass, 1 / CLASSES), where=total > 0)
 
 
-def laplacian(cosines: np.ndarray, indices: np.ndarray, exponent: float, alpha: float):
+def laplacian(weights: np.ndarray, indices: np.ndarray, alpha: float) -> sparse.sparray:
     """The matrix I - alpha S of `spread`, sparse (N, N); arguments as there."""
+    graph, degrees = _symmetric(weights, indices)
+    scale = sparse.diags(degrees**-0.5)
+    return sparse.identity(len(indices)) - alpha * (scale @ graph @ scale)
+
+
+def normalised(weights: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """The weights of S in `spread`: an edge's over the root of the degrees of its ends, (N, k)."""
+    degrees = _symmetric(weights, indices)[1]
+    return weights / np.sqrt(degrees[:, None] * degrees[indices])
+
+
+def _symmetric(weights: np.ndarray, indices: np.ndarray):
+    """The graph with each edge in both directions, sparse (N, N), and the sums of its rows, 1 where 0."""
     n, k = indices.shape
-    edges = np.clip(cosines, 0, None).ravel() ** exponent
     ends = np.repeat(np.arange(n), k), indices.ravel()
-    weights = sparse.csr_matrix((edges, ends), shape=(n, n))
-    weights = weights.maximum(weights.T)
-    degree = np.asarray(weights.sum(1)).ravel()
-    scale = sparse.diags(np.where(degree > 0, degree, 1) ** -0.5)
-    return sparse.identity(n) - alpha * (scale @ weights @ scale)
+    graph = sparse.csr_matrix((weights.ravel(), ends), shape=(n, n))
+    graph = graph.maximum(graph.T)
+    degrees = np.asarray(graph.sum(1)).ravel()
+    return graph, np.where(degrees > 0, degrees, 1)
 
 
 def surest(shares: np.ndarray, share: float) -> np.ndarray:
@@ -92,7 +97,7 @@ def graph_labels(task: Task, params) -> tuple[np.ndarray, np.ndarray]:
     probe of the labelled images has a word, too, see `both`.
     """
     pool, given = task.pool, task.labels.cpu().numpy()
-    shares = spread(pool.cosines, pool.indices, pool.rows, given, params.exponent, params.alpha)
+    shares = spread(pool.weights, pool.indices, pool.rows, given, params.alpha)
     if weight := getattr(params, "probe_weight", 0):
         h = features(task.encoder, pool.images, task.dtype)
         layer = fit_linear(h[torch.from_numpy(pool.rows)], task.labels, params.probe_l2)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
+import torch
 
 from simclr import choose, data, draws, hardware
 from simclr.weights import load_encoder, save_network
@@ -19,30 +20,38 @@ def measure(job, progress: Callable[[str], None]) -> None:
     comes out does not depend on how many there are.
     """
     inputs = job.inputs
-    device, dtype = hardware.pick(inputs["device"], inputs["precision"])
-    images, labels = data.images(job.data, "pool"), data.labels(job.data, "pool")
-    draw, encoder, graph, pool = inputs["draw"], None, None, None
-    if "encoder" in job.reads:
-        encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
-    if "graph" in job.reads:
-        with np.load(job.reads["graph"].file("graph.npz")) as found:
-            graph = dict(found)
-    if inputs["chosen"]:
-        drawn = choose.typical(graph["components"], graph["cosines"], inputs["n_labels"], draw)
-    else:
-        drawn = data.draw(labels.numpy(), inputs["number"], draw, inputs["n_labels"], inputs["balanced"])
-    if graph:
-        pool = draws.Pool(images.to(device), drawn, graph["cosines"], graph["indices"])
-    task = draws.Task(draw, images[drawn].to(device), labels[drawn].to(device), encoder, dtype, pool)
-    rows = draws.sample_rows(inputs["test_images"], inputs["tested"], draw)
-    tested = data.images(job.data, "test")[rows].to(device)
+    task = task_of(job, *hardware.pick(inputs["device"], inputs["precision"]))
+    rows = draws.sample_rows(inputs["test_images"], inputs["tested"], task.draw)
+    tested = data.images(job.data, "test")[rows].to(task.images.device)
     truth = data.labels(job.data, "test")[rows]
     method, params = pkgutil.resolve_name(inputs["method"]), SimpleNamespace(**inputs["params"])
     with hardware.one_thread():
         result, classifier = draws.measure(method, task, params, tested, truth)
-    result["labelled"] = drawn
+    result["labelled"] = task.pool.rows
     if inputs["keep_classifier"]:
         save_network(job.folder / CLASSIFIER, classifier)
     else:
         result.pop("probabilities")
     np.savez_compressed(job.folder / RESULT, **result)
+
+
+def task_of(job, device: torch.device, dtype: torch.dtype) -> draws.Task:
+    """What the method of such a job is given, on any device."""
+    inputs = job.inputs
+    images, labels = data.images(job.data, "pool").to(device), data.labels(job.data, "pool")
+    encoder, graph, edges = None, {}, ()
+    if "encoder" in job.reads:
+        encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
+    if "graph" in job.reads:
+        graph = job.reads["graph"].arrays("graph.npz")
+        if "weights" not in graph:
+            graph["weights"] = graph["cosines"].clip(0) ** inputs["params"]["exponent"]
+        edges = graph["weights"], graph["indices"]
+    if inputs["chosen"]:
+        rows = choose.typical(graph["components"], graph["cosines"], inputs["n_labels"], inputs["draw"])
+    else:
+        rows = data.draw(
+            labels.numpy(), inputs["number"], inputs["draw"], inputs["n_labels"], inputs["balanced"]
+        )
+    pool = draws.Pool(images, rows, *edges)
+    return draws.Task(inputs["draw"], images[rows], labels[rows].to(device), encoder, dtype, pool)

@@ -159,7 +159,7 @@ def _selftraining(found: "Findings") -> dict[str, float]:
     return {
         "selftrain_first_draws": float(rows.accuracy.mean()),
         "selftrain_sampling": 100 * float(1.96 * (share * (1 - share) / len(always)) ** 0.5),
-        "graph_seconds": found.study.graph(encoder).about()["seconds"],
+        "graph_seconds": found.study.graph("encoder", encoder).about()["seconds"],
         "better_minutes": found.minutes("views") + found.minutes("neighbours"),
         "selftrain_confidence": float(confidence.mean()),
         "selftrain_unsure": float(unsure.sum() / max(1, first.sum())),

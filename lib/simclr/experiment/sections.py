@@ -196,6 +196,21 @@ class Spread(Augmentation, Teaching):
     neighbours: Annotated[int, Field(ge=1, le=1000)]
 
 
+class Deformable(Section):
+    """Neighbours by pixels that may move, see `distortion`."""
+
+    candidates: Annotated[int, Field(ge=1, le=1000)]
+    reach: Annotated[int, Field(ge=0, le=10)]
+    softness: Annotated[float, Field(gt=0, le=1000)]
+
+
+class Joined(Section):
+    """The encoder's neighbours and those, see `link.join`."""
+
+    softness: Annotated[float, Field(gt=0, le=1000)]
+    encoder_share: Annotated[float, Field(ge=0, le=1)]
+
+
 class Neighbours(Schedule):
     nearest: Annotated[int, Field(ge=0, le=1000)]
 

@@ -14,6 +14,7 @@ from simclr.experiment.study import Study
 
 POOL = 50_000  # images that a graph links
 FORWARD = 1 / 3  # of a training step's arithmetic
+SHIFT = 0.03  # what comparing an image with a shifted one costs, in passes of one view
 SMALL = 25  # images in a batch where labels are few
 
 
@@ -85,13 +86,15 @@ def _work(job: Job) -> float:
     inputs, values = job.inputs, job.inputs.get("params", {})
     if job.kind in ("map", "untrained"):
         return 0
-    if job.kind == "graph":  # to find the neighbours costs about as much as two views of the pool
-        return (inputs["feature_views"] + 2) * POOL * FORWARD
+    if job.kind.startswith("graph"):  # to find the neighbours costs about as much as two views of the pool
+        pairs = {"graph_deformable": inputs.get("candidates"), "graph_joined": inputs["neighbours"]}
+        shifts = pairs.get(job.kind, 0) * (2 * inputs.get("reach", 0) + 1) ** 2  # of each image over others
+        return (inputs.get("feature_views", 0) + 2 + SHIFT * shifts) * POOL * FORWARD
     if "train" in inputs:
         epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
         return values["epochs"] * epoch * (1.2 if values["nearest"] else 1)
     method = METHODS[job.kind]
-    batch = values.get("batch_size", 0) if method.pool else min(SMALL, inputs["n_labels"])
+    batch = values.get("batch_size", 0) if method.graph else min(SMALL, inputs["n_labels"])
     return inputs["tested"] * FORWARD + values.get(method.steps, 0) * batch
 
 

@@ -43,7 +43,8 @@ class Method:
         sections: of its parameters, the later over the earlier; none for its stage's.
         teacher: the section of the parameters of a network that labels the pool first, if any.
         steps: the parameter that says how many optimiser steps it takes, if any.
-        pool: whether it gets the unlabelled images and the graph of their neighbours.
+        graph: what finds the neighbours along which labels spread, if any: `encoder`, its features; `pixels`,
+            their cosine; `deformable`, pixels that may move; `joined`, the first and the last.
         chosen: whether the labelled images are chosen by the encoder; else they are drawn.
         curve: whether it is measured with fewer labels, too.
         overview: whether the figures that compare all methods show it; a step on the way is not.
@@ -59,7 +60,7 @@ class Method:
     sections: tuple[str, ...] = ()
     teacher: str = ""
     steps: str = ""
-    pool: bool = False
+    graph: str = ""
     chosen: bool = False
     curve: bool = True
     overview: bool = True
@@ -127,7 +128,7 @@ _METHODS = (
     Method("finetune", "Fine-tuning", "fine-tuning", "#7526C4",
            "finetune", _FINETUNE, "pretrained", steps="steps"),
     Method("spread", "Label spreading", "label spreading", "#1E6B1E",
-           "spread", _SPREAD, "pretrained", pool=True),
+           "spread", _SPREAD, "pretrained", graph="encoder"),
     # Beyond the source, a step at a time. A step has the colour of the method that it improves on, unless one
     # figure shows both.
     Method("probe_views", "Probe, better views", "the probe with better views", "#157AA3",
@@ -139,38 +140,49 @@ _METHODS = (
            sections=("finetune", "gentle"), steps="steps", overview=False, curve=False),
     Method("spread_neighbours", "Spreading, better encoder",
            "label spreading on the better encoder", "#0B4F9E", "selftrain", _SPREAD, "neighbours",
-           pool=True, overview=False),
+           graph="encoder", overview=False),
     Method("spread_strict", "Spreading, published constants",
            "label spreading with published constants", "#1E6B1E", "selftrain", _SPREAD, "pretrained",
-           sections=("strict",), pool=True, curve=False, overview=False),
+           sections=("strict",), graph="encoder", curve=False, overview=False),
     Method("selftrain", "Self-training", "self-training", "#B3261E",
-           "selftrain", _SELFTRAIN, "neighbours", steps="steps", pool=True, curve=False),
+           "selftrain", _SELFTRAIN, "neighbours", steps="steps", graph="joined", curve=False),
     Method("spread_chosen", "Spreading, chosen labels", "label spreading from chosen labels",
-           "#C2185B", "selftrain", _SPREAD, "neighbours", pool=True, chosen=True, overview=False),
+           "#C2185B", "selftrain", _SPREAD, "neighbours", graph="encoder", chosen=True, overview=False),
     Method("selftrain_chosen", "Self-training, chosen labels", "self-training from chosen labels",
-           "#8A6A00", "selftrain", _SELFTRAIN, "neighbours", steps="steps", pool=True, chosen=True,
+           "#8A6A00", "selftrain", _SELFTRAIN, "neighbours", steps="steps", graph="joined", chosen=True,
            curve=False, overview=False),
     # Where the graph alone goes astray, as with clothes.
     Method("spread_both", "Spreading, graph and probe", "label spreading by graph and probe", "#0B4F9E",
-           "", _SPREAD, "neighbours", sections=("spread", "both"), pool=True, curve=False, overview=False),
+           "", _SPREAD, "neighbours", sections=("spread", "both"), graph="encoder", curve=False,
+           overview=False),
     Method("selftrain_both", "Self-training, graph and probe", "self-training by graph and probe",
-           "#B3261E", "", _SELFTRAIN, "neighbours", sections=("selftrain", "both"), steps="steps", pool=True,
-           curve=False, overview=False),
+           "#B3261E", "", _SELFTRAIN, "neighbours", sections=("selftrain", "both"), steps="steps",
+           graph="encoder", curve=False, overview=False),
     # What less of contrastive learning, or none, would have led to.
     Method("selftrain_source", "Self-training, source's encoder", "self-training on the source's encoder",
-           "#B3261E", "", _SELFTRAIN, "pretrained", sections=("selftrain",), steps="steps", pool=True,
+           "#B3261E", "", _SELFTRAIN, "pretrained", sections=("selftrain",), steps="steps", graph="encoder",
            curve=False, overview=False),
     Method("selftrain_scratch", "Self-training, source's graph", "self-training on the source's graph",
            "#B3261E", "", "simclr.starts:selftrain_scratch", "pretrained", sections=("selftrain",),
-           steps="steps", pool=True, curve=False, overview=False),
+           steps="steps", graph="encoder", curve=False, overview=False),
     Method("selftrain_control", "Self-training, control's labels", "self-training from the control's answers",
            "#B3261E", "", "simclr.starts:selftrain_control", "untrained", sections=("selftrain",),
-           teacher="baseline", steps="steps", pool=True, curve=False, overview=False),
+           teacher="baseline", steps="steps", curve=False, overview=False),
     Method("fixmatch", "FixMatch", "FixMatch", "#B3261E", "", "simclr.fixmatch:fixmatch", "untrained",
-           sections=("views", "fixmatch"), steps="steps", pool=True, curve=False, overview=False),
+           sections=("views", "fixmatch"), steps="steps", curve=False, overview=False),
     Method("selftrain_pixels", "Self-training, graph of pixels", "self-training from a graph of pixels",
-           "#B3261E", "", "simclr.starts:selftrain_pixels", "untrained", sections=("selftrain",),
-           steps="steps", pool=True, curve=False, overview=False),
+           "#B3261E", "", _SELFTRAIN, "untrained", sections=("selftrain",), steps="steps", graph="pixels",
+           curve=False, overview=False),
+    Method("selftrain_deformable", "Self-training, pixels that may move",
+           "self-training from a graph of pixels that may move", "#B3261E", "", _SELFTRAIN, "untrained",
+           sections=("selftrain",), steps="steps", graph="deformable", curve=False, overview=False),
+    Method("selftrain_encoder", "Self-training, encoder's graph",
+           "self-training from the encoder's graph alone", "#B3261E", "", _SELFTRAIN, "neighbours",
+           sections=("selftrain",), steps="steps", graph="encoder", curve=False, overview=False),
+    Method("selftrain_encoder_chosen", "Self-training, encoder's graph, chosen labels",
+           "self-training from the encoder's graph alone and chosen labels", "#B3261E", "", _SELFTRAIN,
+           "neighbours", sections=("selftrain",), steps="steps", graph="encoder", chosen=True, curve=False,
+           overview=False),
 )
 # fmt: on
 ENCODERS = {encoder.key: encoder for encoder in _ENCODERS}
@@ -184,6 +196,8 @@ SECTIONS = (
         "neighbours": sections.Neighbours,
         "gentle": sections.Gentle,
         "strict": sections.Teaching,
+        "deformable": sections.Deformable,
+        "joined": sections.Joined,
         "both": sections.Both,
         "fixmatch": sections.FixMatch,
         "own": sections.Own,

@@ -174,19 +174,30 @@ class Study:
         if method.teacher:
             inputs["params"]["teacher"] = self.merged((method.teacher,))
         reads = {"encoder": self.encoder(method.encoder, seed)} if method.encoder else {}
-        if method.pool:
-            reads["graph"] = self.graph(reads["encoder"])
+        if method.graph:
+            reads["graph"] = self.graph(method.graph, reads["encoder"])
         return self._job(method.key, "measure:measure", inputs, method.function, **reads)
 
     def _draws(self, method: Method) -> list[int]:  # where labels are chosen, seeds of the choice
         return self.params["selftrain"].choices if method.chosen else self.params["common"].draws
 
-    def graph(self, encoder: cache.Job) -> cache.Job:
-        """The job that links every image of the pool to its neighbours."""
+    def graph(self, kind: str, encoder: cache.Job) -> cache.Job:
+        """The job that links every image of the pool to its neighbours; `kind` as `Method.graph`."""
         values = self.params["spread"]
-        inputs = self.environment | {"feature_views": values.feature_views, "neighbours": values.neighbours}
-        inputs["views"] = values.model_dump(include=set(Augmentation.model_fields))
-        return self._job("graph", "link:link", inputs, encoder=encoder)
+        inputs = self.environment | {"neighbours": values.neighbours}
+        if kind == "encoder":
+            inputs["feature_views"] = values.feature_views
+            inputs["views"] = values.model_dump(include=set(Augmentation.model_fields))
+            return self._job("graph", "link:link", inputs, encoder=encoder)
+        if kind == "pixels":
+            return self._job("graph_pixels", "link:link_pixels", inputs)
+        inputs |= self.merged(("deformable",))
+        pixels = self._job("graph_deformable", "link:link_deformable", inputs)
+        if kind == "deformable":
+            return pixels
+        inputs |= self.merged(("joined",)) | {"exponent": self.params["selftrain"].exponent}
+        graph = self.graph("encoder", encoder)
+        return self._job("graph_joined", "link:join", inputs, encoder=graph, pixels=pixels)
 
     def map(self) -> cache.Job:
         """The job that lays test images on a plane, before, during and after pre-training."""

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import torch
 from sklearn.metrics import confusion_matrix
 
-from simclr import data, draws, hardware
+from simclr import data, hardware
 from simclr.experiment import statistics
-from simclr.experiment.measure import CLASSIFIER, RESULT
+from simclr.experiment.measure import CLASSIFIER, task_of
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
 from simclr.model import predict
@@ -24,16 +24,14 @@ def taught_labels(study: Study) -> dict[str, float | str]:
         the wrong labels that the network repeats.
     """
     job = study.measurements([METHODS["selftrain"]])[0].job
-    device, dtype = hardware.pick(study.params["common"].device, study.params["common"].precision)
-    images, truth = data.images(study.data, "pool").to(device), data.labels(study.data, "pool")
-    given, graph = job.arrays(RESULT)["labelled"], job.reads["graph"].arrays("graph.npz")
-    pool = draws.Pool(images, given, graph["cosines"], graph["indices"])
-    task = draws.Task(job.inputs["draw"], images[given], truth[given].to(device), None, dtype, pool)
+    common = study.params["common"]
+    task = task_of(job, *hardware.pick(common.device, common.precision))
     rows, labels = graph_labels(task, SimpleNamespace(**job.inputs["params"]))
-    true = truth[rows].numpy()
+    true = data.labels(study.data, "pool")[rows].numpy()
     wrong = labels != true
-    network = load_classifier(job.file(CLASSIFIER)).to(device)
-    called = predict(network, images[torch.from_numpy(rows[wrong])], dtype).argmax(1).cpu().numpy()
+    network = load_classifier(job.file(CLASSIFIER)).to(task.images.device)
+    missed = task.pool.images[torch.from_numpy(rows[wrong])]
+    called = predict(network, missed, task.dtype).argmax(1).cpu().numpy()
     return {
         "taught": len(rows),
         "taught_wrong": int(wrong.sum()),
