@@ -78,8 +78,8 @@ def test_the_committed_results_are_summed_up():
     found = pd.read_csv(ablations.RESULTS)
     numbers = ablations.numbers(found)
     assert len(numbers) == 2 * found.groupby(["point", "method"]).ngroups  # no two share a name
-    rows = found[(found.point == "40,000 labels") & (found.method == "selftrain")]
-    assert numbers["ablation_40_000_labels_selftrain"] == rows.accuracy.mean()
+    rows = found[(found.point == "40,000 labels") & (found.method == "selftrain_encoder")]
+    assert numbers["ablation_40_000_labels_selftrain_encoder"] == rows.accuracy.mean()
     networks = ablations.networks(found)
     assert networks.parameters[0] == 1_672_544
     assert networks["mean"][0] == pytest.approx(100 * numbers["ablation_rotation__crop_and_blur"])

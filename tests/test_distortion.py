@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from simclr.augment import to_float
-from simclr.distortion import distortions, gradients
+from simclr.distortion import distortions, gradients, least_distorted, nearness
 
 
 def test_a_stroke_that_moved_is_near_and_any_distance_is_that_of_the_best_patches():
@@ -24,3 +24,15 @@ def test_a_stroke_that_moved_is_near_and_any_distance_is_that_of_the_best_patche
     found = distortions(images, torch.arange(3).expand(3, 3), 1)
     assert torch.allclose(found, torch.tensor(expected), rtol=1e-4)
     assert found[0, 1] == 0 < distortions(images[:2], torch.tensor([[1], [0]]), 0).min()
+
+
+def test_the_least_distorted_of_the_candidates_are_neighbours_and_the_nearest_weigh_most():
+    images = torch.randint(
+        0, 256, (30, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    distances, indices = least_distorted(images, candidates=29, k=4, reach=1)
+    everyone = torch.arange(30).expand(30, 30)
+    expected = distortions(images, everyone, 1).fill_diagonal_(torch.inf).topk(4, largest=False)
+    torch.testing.assert_close(distances, expected.values)
+    assert torch.equal(indices, expected.indices)
+    torch.testing.assert_close(nearness(distances, 0.5), (-2 * distances / distances.median()).exp())

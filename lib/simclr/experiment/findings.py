@@ -7,7 +7,7 @@ import pandas as pd
 
 from simclr import data, files
 from simclr.errors import UserError
-from simclr.experiment import named, statistics
+from simclr.experiment import graphs, named, statistics
 from simclr.experiment.cache import Job
 from simclr.experiment.stages import CONTROL, METHODS, STAGES
 from simclr.experiment.study import Run, Study
@@ -104,6 +104,11 @@ class Findings:
     def map(self) -> dict[str, np.ndarray]:
         """What `embed.embed` wrote: maps and shares of neighbours, before, during and after."""
         return _done(self.study, self.study.map()).arrays("map.npz")
+
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """Shares of right labels in the pool, as `rate.rate` wrote them."""
+        return pd.read_csv(_done(self.study, graphs.rates(self.study)).file("rates.csv"))
 
     @cached_property
     def maps(self) -> dict[int, np.ndarray]:

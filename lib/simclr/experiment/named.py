@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from simclr.experiment import statistics
+from simclr.experiment import graphs, statistics
 from simclr.experiment.stages import CONTROL, METHODS
 from simclr.loss import chance_loss
 
@@ -144,7 +144,6 @@ def _selftraining(found: "Findings") -> dict[str, float]:
     of the mistakes among the 2% of the images of which the first draw's classifier is least sure, and
     `_sampling` is how far off, in points, the luck of the test images may be (95%). `sevens_called_twos` are
     those of spreading on the better encoder, among 10,000 test images, the mean over draws.
-    `selftrain_first_draws` is the accuracy on the draws that `ablations` has for most points.
     """
     wrong = found.predicted("selftrain") != found.truth  # (draws, n_test)
     always = wrong.all(0)
@@ -153,13 +152,10 @@ def _selftraining(found: "Findings") -> dict[str, float]:
     first, confidence = probabilities.argmax(1) != found.truth, probabilities.max(1)
     unsure = first[np.argsort(confidence, kind="stable")[: len(first) // 50]]
     encoder = found.study.encoder("neighbours", found.study.seeds("neighbours")[0])
-    share, rows = wrong.mean(), found.with_most_labels(found.results)
-    draws = found.study.params["common"].draws[:3]
-    rows = rows[(rows.method == "selftrain") & rows.draw.isin(draws)]
-    return {
-        "selftrain_first_draws": float(rows.accuracy.mean()),
+    share = wrong.mean()
+    return _rates(found.rates) | {
         "selftrain_sampling": 100 * float(1.96 * (share * (1 - share) / len(always)) ** 0.5),
-        "graph_seconds": found.study.graph("encoder", encoder).about()["seconds"],
+        "graph_seconds": graphs.graph(found.study, "encoder", encoder).about()["seconds"],
         "better_minutes": found.minutes("views") + found.minutes("neighbours"),
         "selftrain_confidence": float(confidence.mean()),
         "selftrain_unsure": float(unsure.sum() / max(1, first.sum())),
@@ -169,6 +165,17 @@ def _selftraining(found: "Findings") -> dict[str, float]:
         "selftrain_disputed": int(always[disputed].sum()),
         "disputed": len(disputed),
     }
+
+
+def _rates(rates: pd.DataFrame) -> dict[str, float]:
+    """Shares of right labels in the pool, by what finds the neighbours: `right_the_better_encoder` with all
+    labels and `_fewest`, means over draws, each with `_worst`."""
+    found = {}
+    for (n, neighbours), rows in rates.groupby(["n_labels", "neighbours"]):
+        name = f"right_{neighbours}".replace("'", "").replace(" ", "_")
+        name += "" if n == rates.n_labels.max() else "_fewest"
+        found |= {name: float(rows.right.mean()), f"{name}_worst": float(rows.right.min())}
+    return found
 
 
 def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:

@@ -10,20 +10,26 @@ from simclr.experiment import statistics
 _OWN, _RANDOM, _OTHER = "ablation_own_answers", "ablation_without_pre_training", "ablation_other_starts"
 _TEN = "__ten_labels"
 # What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labelled
-# images alone, of label spreading and of self-training.
+# images alone, of the labels that spread, and of self-training.
 # fmt: off
 NUMBERS = {
     "nothing (the control)": ["baseline_augmented_fewest", "", f"{_OWN}{_TEN}_selftrain_control",
         "baseline_augmented", "", f"{_OWN}_selftrain_control"],
     "nothing (FixMatch)": ["", "", f"{_OWN}{_TEN}_fixmatch", "", "", f"{_OWN}_fixmatch"],
-    "pixels": ["", "", f"{_OTHER}{_TEN}_selftrain_pixels", "", "", f"{_OTHER}_selftrain_pixels"],
-    "random weights": ["probe_untrained_fewest", f"{_RANDOM}{_TEN}_spread_neighbours",
-        f"{_RANDOM}{_TEN}_selftrain", "probe_untrained",
-        f"{_RANDOM}_spread_neighbours", f"{_RANDOM}_selftrain"],
-    "the source's encoder": ["probe_fewest", "spread_fewest", f"{_OTHER}{_TEN}_selftrain_source",
-        "probe", "spread", f"{_OTHER}_selftrain_source"],
-    "the better encoder": ["probe_neighbours_fewest", "spread_neighbours_fewest",
-        "ablation_ten_labels_selftrain", "probe_neighbours", "spread_neighbours", "selftrain"],
+    "pixels": ["", "right_pixels_fewest", f"{_OTHER}{_TEN}_selftrain_pixels",
+        "", "right_pixels", f"{_OTHER}_selftrain_pixels"],
+    "pixels that may move": ["", "right_pixels_that_may_move_fewest", "",
+        "", "right_pixels_that_may_move", ""],
+    "random weights": ["probe_untrained_fewest", "right_random_weights_fewest",
+        f"{_RANDOM}{_TEN}_selftrain_encoder",
+        "probe_untrained", "right_random_weights", f"{_RANDOM}_selftrain_encoder"],
+    "the source's encoder": ["probe_fewest", "right_the_sources_encoder_fewest",
+        f"{_OTHER}{_TEN}_selftrain_source",
+        "probe", "right_the_sources_encoder", f"{_OTHER}_selftrain_source"],
+    "the better encoder": ["probe_neighbours_fewest", "right_the_better_encoder_fewest",
+        "ablation_ten_labels_selftrain_encoder",
+        "probe_neighbours", "right_the_better_encoder", "ablation_encoder_alone_selftrain_encoder"],
+    "better encoder and moving pixels": ["", "right_both_fewest", "", "", "right_both", "selftrain"],
 }
 # fmt: on
 
@@ -31,7 +37,7 @@ NUMBERS = {
 def table(numbers: Mapping[str, float]) -> pd.DataFrame:
     """Accuracies by what finds the neighbours, a row each; a column for each of the steps of `NUMBERS`."""
     rows = {origin: [numbers.get(name, np.nan) for name in names] for origin, names in NUMBERS.items()}
-    steps = [f"{n}: {step}" for n in ("10", "100") for step in ("alone", "spread", "self-trained")]
+    steps = [f"{n}: {step}" for n in ("10", "100") for step in ("alone", "labels", "self-trained")]
     return pd.DataFrame.from_dict(rows, "index", columns=steps).rename_axis("neighbours by").reset_index()
 
 
@@ -59,8 +65,8 @@ _SOURCE = "other starts", "selftrain_source"  # a point of the grid, and a metho
 _TEN_SOURCE = "other starts, ten labels", "selftrain_source"
 _LEADS = {  # who is ahead of whom
     "pixels_over_source": (("other starts", "selftrain_pixels"), _SOURCE),
-    "ten_source_over_random": (_TEN_SOURCE, ("without pre-training, ten labels", "selftrain")),
-    "ten_better_over_source": (("ten labels", "selftrain"), _TEN_SOURCE),
+    "ten_source_over_random": (_TEN_SOURCE, ("without pre-training, ten labels", "selftrain_encoder")),
+    "ten_better_over_source": (("ten labels", "selftrain_encoder"), _TEN_SOURCE),
 }
 
 

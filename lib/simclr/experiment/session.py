@@ -84,7 +84,7 @@ def minutes(jobs: Sequence[Job], at_once: int) -> float:
 def _work(job: Job) -> float:
     """Images through forward and backward pass that a job amounts to."""
     inputs, values = job.inputs, job.inputs.get("params", {})
-    if job.kind in ("map", "untrained"):
+    if job.kind in ("map", "rates", "untrained"):
         return 0
     if job.kind.startswith("graph"):  # to find the neighbours costs about as much as two views of the pool
         pairs = {"graph_deformable": inputs.get("candidates"), "graph_joined": inputs["neighbours"]}

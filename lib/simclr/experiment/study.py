@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from simclr import fetch, files
 from simclr.errors import UserError
-from simclr.experiment import cache, params, provenance
+from simclr.experiment import cache, graphs, params, provenance
 from simclr.experiment.live import Live
 from simclr.experiment.parallel import side_by_side
-from simclr.experiment.sections import Augmentation, Pretrain
+from simclr.experiment.sections import Pretrain
 from simclr.experiment.stages import ENCODERS, SECTIONS, STAGES, Method
 
 
@@ -128,6 +128,8 @@ class Study:
         made += [run.job for run in self.measurements(STAGES[stage].methods)]
         if stage == "probe":
             made.append(self.map())
+        if stage == "selftrain":
+            made.append(graphs.rates(self))
         if not made:
             made = [job for read in STAGES[stage].reads for job in self.jobs(read)]
         return made
@@ -143,7 +145,8 @@ class Study:
             values |= self.params[name].model_dump(mode="json")
         return values
 
-    def _job(self, kind: str, function: str, inputs: dict, *uses: str, **reads) -> cache.Job:
+    def job(self, kind: str, function: str, inputs: dict, *uses: str, **reads) -> cache.Job:
+        """A job of the cache whose function is in a module of `simclr.experiment`."""
         function = f"simclr.experiment.{function}"
         return cache.Job(kind, function, inputs, uses, reads, self.data, self.runs / "cache")
 
@@ -154,7 +157,7 @@ class Study:
         kept = [epoch for epoch in made.kept if epoch < values["epochs"]]
         inputs = {"train": made.function, "seed": seed, "params": values, "kept": kept}
         reads = {"start": self.encoder(made.start, seed)} if made.start else {}
-        return self._job(key, "encode:encode", inputs | self.environment, made.function, **reads)
+        return self.job(key, "encode:encode", inputs | self.environment, made.function, **reads)
 
     def measurement(self, method: Method, n_labels: int, draw: int, seed: int | None) -> cache.Job:
         """The job that measures a method with so many labels of a draw."""
@@ -175,29 +178,11 @@ class Study:
             inputs["params"]["teacher"] = self.merged((method.teacher,))
         reads = {"encoder": self.encoder(method.encoder, seed)} if method.encoder else {}
         if method.graph:
-            reads["graph"] = self.graph(method.graph, reads["encoder"])
-        return self._job(method.key, "measure:measure", inputs, method.function, **reads)
+            reads["graph"] = graphs.graph(self, method.graph, reads["encoder"])
+        return self.job(method.key, "measure:measure", inputs, method.function, **reads)
 
     def _draws(self, method: Method) -> list[int]:  # where labels are chosen, seeds of the choice
         return self.params["selftrain"].choices if method.chosen else self.params["common"].draws
-
-    def graph(self, kind: str, encoder: cache.Job) -> cache.Job:
-        """The job that links every image of the pool to its neighbours; `kind` as `Method.graph`."""
-        values = self.params["spread"]
-        inputs = self.environment | {"neighbours": values.neighbours}
-        if kind == "encoder":
-            inputs["feature_views"] = values.feature_views
-            inputs["views"] = values.model_dump(include=set(Augmentation.model_fields))
-            return self._job("graph", "link:link", inputs, encoder=encoder)
-        if kind == "pixels":
-            return self._job("graph_pixels", "link:link_pixels", inputs)
-        inputs |= self.merged(("deformable",))
-        pixels = self._job("graph_deformable", "link:link_deformable", inputs)
-        if kind == "deformable":
-            return pixels
-        inputs |= self.merged(("joined",)) | {"exponent": self.params["selftrain"].exponent}
-        graph = self.graph("encoder", encoder)
-        return self._job("graph_joined", "link:join", inputs, encoder=graph, pixels=pixels)
 
     def map(self) -> cache.Job:
         """The job that lays test images on a plane, before, during and after pre-training."""
@@ -206,7 +191,7 @@ class Study:
         inputs["images"] = self.params["probe"].map_images
         seed = self.seeds("pretrained")[0]
         before, after = self.encoder("untrained", seed), self.encoder("pretrained", seed)
-        return self._job("map", "embed:embed", inputs, before=before, after=after)
+        return self.job("map", "embed:embed", inputs, before=before, after=after)
 
     def measurements(self, methods: Iterable[Method]) -> list[Run]:
         """Some methods with every seed, draw and number of labels."""
