@@ -80,7 +80,6 @@ MISTAKES = [
     ("pretrain.batch_size", "10001", "10001 with only 10000 images; use 10000"),
     ("pretrain.blur", "0.05", "0.05 is below blur_least: 0.1; use as much or more"),
     ("common.n_labels", "[7]", "7 with balanced draws; use multiples of 10"),
-    ("common.draws", "[0, 0]", "[0, 0]: must increase, without repeats"),
     ("common.test_images", "1000", "curve_test_images: 2500 with test_images: 1000; use as many"),
 ]
 
