@@ -1,6 +1,6 @@
 """Side by side, in one run: this project, its peers and the machine's own limits. Called by `make bench`.
 
-Prints tables as Markdown and writes them to benchmarks/results/<machine>.json.
+Prints tables as Markdown and writes them to benchmarks/results/<machine>.json, with a plot beside it.
 Nothing else should run meanwhile. Every measurement has a process of its own; contenders take turns, so
 that a machine that slows down slows all of them.
 """
@@ -20,11 +20,13 @@ import pandas as pd
 from simclr import files
 from simclr.experiment import provenance
 from simclr.hardware import pick
+from simclr.report import style
 
 HERE = Path(__file__).parent
 PEERS = files.ROOT / ".venv" / "bench"  # lightly, which the report does not need
 NAMES = {"ours": "this project", "lightly": "lightly", "tutorial": "torchvision loop"}
 ROUNDS = 3
+BATCHES = (128, 256, 512, 1024, 2048)  # images
 
 
 def main() -> None:
@@ -34,14 +36,17 @@ def main() -> None:
         "machine": provenance.here(device) | {"cores": os.cpu_count(), "device": device},
         "throughput": throughput(),
         "roofline": _run("roofline.py"),
+        "growth": growth(),
         "time_to_accuracy": time_to_accuracy(),
+        "report": report(),
     }
     name = f"{found['machine']['device_name']} {os.cpu_count()} {found['roofline']['precision']}"
     file = HERE / "results" / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.json"
     files.write_json(file, found)
+    plot(found).savefig(file.with_suffix(".svg"), metadata={"Date": None})
     for title, table in tables(found).items():
         print(f"\n{title}\n\n{table.to_markdown(index=False)}")
-    print(f"\nWritten to {files.shown(file)}.")
+    print(f"\nWritten to {files.shown(file)}, with a plot beside it.")
 
 
 def throughput() -> list[dict]:
@@ -49,11 +54,18 @@ def throughput() -> list[dict]:
     speeds = {name: [] for name in NAMES}
     for _ in range(ROUNDS):
         for name in NAMES:
-            speeds[name].append(_run("contenders.py", name)["views_per_second"])
+            speeds[name].append(_run("contenders.py", name, "{}")["views_per_second"])
     return [
         {"name": name, "views_per_second": statistics.median(each), "least": min(each), "most": max(each)}
         for name, each in speeds.items()
     ]
+
+
+def growth() -> list[dict]:
+    """Speed and memory of this project over the size of a batch and the number of threads."""
+    changes = [{"batch": batch} for batch in BATCHES]
+    changes += [{"threads": n} for n in (1, 2, 4, 8, 16, 32) if n < os.cpu_count()]
+    return [change | _run("contenders.py", "ours", json.dumps(change)) for change in changes]
 
 
 def time_to_accuracy() -> list[dict]:
@@ -63,6 +75,15 @@ def time_to_accuracy() -> list[dict]:
         runs = [_run("time_to_accuracy.py", target, str(seed), str(time.time())) for seed in range(5)]
         rows.append({"target": float(target), "runs": runs})
     return rows
+
+
+def report() -> dict:
+    """Seconds of each stage of the committed report, and on what they were measured."""
+    made = files.read_json(files.REPORTS / "provenance.json")["stages"]
+    return {
+        "machine": next(iter(made.values()))["device_name"],
+        "seconds": {stage: found["seconds"] for stage, found in made.items()},
+    }
 
 
 def tables(found: dict) -> dict[str, pd.DataFrame]:
@@ -90,7 +111,20 @@ def tables(found: dict) -> dict[str, pd.DataFrame]:
             }
         ),
         step: layers,
+        "Growth": pd.DataFrame(
+            {
+                "": [_change(row) for row in found["growth"]],
+                "views/s": [f"{row['views_per_second']:,.0f}" for row in found["growth"]],
+                "memory, MiB": [f"{row['memory_mib']:,.0f}" for row in found["growth"]],
+            }
+        ),
         "Time to accuracy from a cold start, five seeds": pd.DataFrame(runs),
+        f"The committed report, trained on {found['report']['machine']}": pd.DataFrame(
+            {
+                "stage": list(found["report"]["seconds"]),
+                "seconds, all draws added up": [f"{s:,.0f}" for s in found["report"]["seconds"].values()],
+            }
+        ),
     }
 
 
@@ -113,6 +147,32 @@ def _layers(roofline: dict) -> tuple[str, pd.DataFrame]:
             "reached": (layers.bound / layers.seconds).map("{:.0%}".format),
         }
     )
+
+
+def plot(found: dict):
+    """Throughput as bars; of each layer, what was measured beside its bound."""
+    style.setup()
+    fig, (left, right) = style.panels(3.4, columns=2, width_ratios=(2, 3))
+    speed = pd.DataFrame(found["throughput"])
+    low, high = speed.views_per_second - speed.least, speed.most - speed.views_per_second
+    look = {"color": [style.ACCENT, style.SOFT, style.SOFT], "xerr": [low, high]}
+    left.barh(speed.name.map(NAMES), speed.views_per_second, height=0.6, **look)
+    left.invert_yaxis()
+    left.set(xlabel="Views per second", title="Pre-training")
+    layers = pd.DataFrame(found["roofline"]["layers"])
+    right.hlines(layers.layer, 1e3 * layers.bound, 1e3 * layers.seconds, style.SOFT, linewidth=0.8)
+    right.plot(1e3 * layers.bound, layers.layer, "|", color=style.INK, label="bound", markersize=7)
+    right.plot(1e3 * layers.seconds, layers.layer, "o", color=style.ACCENT, label="measured", ms=4)
+    right.invert_yaxis()
+    right.set(xscale="log", xlabel="Milliseconds, forward and backward", title="Layers of the step")
+    right.legend(loc="lower left")
+    return fig
+
+
+def _change(row: dict) -> str:
+    if "threads" in row:
+        return f"{row['threads']} of {os.cpu_count()} threads"
+    return f"batches of {row['batch']:,} images"
 
 
 def _run(script: str, *arguments: str) -> dict:

@@ -1,6 +1,6 @@
 """Pre-trains for some seconds, by this project or by a peer, and prints views per second as JSON.
 
-    .venv/bin/python benchmarks/contenders.py lightly
+    .venv/bin/python benchmarks/contenders.py lightly '{"batch": 512}'
 
 All train the same encoder and projection head on batches of the same size, on the same data, with
 views of the source's recipe (rotation, crop and resize, blur) and in the same precision. They differ
@@ -11,6 +11,7 @@ import functools
 import itertools
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ from simclr.replay import Replayed, adamw
 
 STUDY = Study("full")
 PARAMS = STUDY.params["pretrain"]
-BATCH = 512  # images
 SECONDS, WARM = 12, 3  # seconds that the clock runs; steps before it starts
 
 
@@ -120,14 +120,15 @@ def tutorial_loss(z: Tensor) -> Tensor:
 PEERS = {"lightly": (lightly, lightly_loss), "tutorial": (tutorial, tutorial_loss)}
 
 
-def measure(name: str) -> dict:
-    """Views per second of training."""
+def measure(name: str, batch: int = 512, threads: int | None = None) -> dict:
+    """Views per second of training, and the most memory that the process held, in MiB."""
+    torch.set_num_threads(threads or torch.get_num_threads())
     device, dtype = torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.float32
     if hardware.has_fast_bf16(device.type):
         dtype = torch.bfloat16
-    images = data.images(STUDY.data, "pool")[:10_000]
+    images = data.images(STUDY.data, "pool")[: max(10_000, 4 * batch)]
     begin = _ours if name == "ours" else functools.partial(_peer, name)
-    step = begin(images, BATCH, device, dtype)
+    step = begin(images, batch, device, dtype)
     for _ in range(WARM):
         step()
     start, steps = time.perf_counter(), 0
@@ -136,7 +137,8 @@ def measure(name: str) -> dict:
         steps += 1
     last.item()  # waits for the device
     seconds = time.perf_counter() - start
-    return {"views_per_second": 2 * BATCH * steps / seconds}
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"views_per_second": 2 * batch * steps / seconds, "memory_mib": kib / 1024}
 
 
 def _ours(images: Tensor, batch: int, device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
@@ -183,5 +185,5 @@ def _peer(
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1])), flush=True)
+    print(json.dumps(measure(sys.argv[1], **json.loads(sys.argv[2]))), flush=True)
     os._exit(0)  # without waiting for loaders that are reading ahead

@@ -52,11 +52,9 @@ def test_the_readme_says_what_clothes_and_other_encoders_and_starts_gave():
         assert f"{found[f'ablation_{name}_selftrain_encoder']:.2%}" in README
     first = tried[(tried.point == "encoder alone") & (tried.method == "selftrain_encoder") & (tried.draw < 3)]
     assert f"where it had {first.accuracy.mean():.2%}" in README
+    builds = pd.read_csv(elsewhere.BUILDS).set_index("method").loc["selftrain_encoder"]
     for build in ("H100", "H100 (2)"):
-        assert (
-            f"{pd.read_csv(elsewhere.BUILDS).set_index('method').loc['selftrain_encoder', build]:.2%}"
-            in README
-        )
+        assert f"{builds[build]:.2%}" in README
     ten = found["ablation_ten_labels_selftrain_encoder_chosen"]
     says = f"about **{found['selftrain']:.1%}** of the test images rightly, and {ten:.1%} with only ten"
     assert says in README

@@ -64,12 +64,15 @@ def test_later_layers_go_over_earlier_ones(folder):
     found, table = load(folder, "quick", "mine", changes)
     assert found["common"].draws == [0, 1, 2] and found["common"].n_labels == [20, 100]
     assert found["common"].probe_l2 == 0.001 and found["probe"] != load()[0]["probe"]
+    assert found["comparison"] == load()[0]["comparison"]
     assert found["probe"].map_images == 400 and found["pretrain"].epochs == 5
+    assert not table.duplicated(["section", "parameter"]).any()
     rows = table.set_index(["section", "parameter"])[["reason", "file"]]
     draws, labels, images = ("common", "draws"), ("common", "n_labels"), ("probe", "map_images")
     assert rows.loc[draws].tolist() == ["three are enough", f"{folder}/variants/mine.yaml"]
     assert rows.loc[labels].tolist() == ["two points of the curve", f"{folder}/quick.yaml"]
     assert rows.loc[images].tolist() == ["", "changes"]
+    assert rows.loc[("baseline", "rotation")].tolist() != rows.loc[("pretrain", "rotation")].tolist()
 
 
 # parameter, what the YAML says, what the message says
@@ -77,9 +80,14 @@ MISTAKES = [
     ("baseline.steps", "three", "'three': input should be a valid integer"),
     ("baseline.learning_rate", "1e-3", "valid number; YAML reads 1e-3 as text"),
     ("pretrain.temperature", "0", "0: input should be greater than or equal to 0.001"),
+    ("pretrain.temperature", ".nan", "nan: input should be"),
     ("pretrain.batch_size", "10001", "10001 with only 10000 images; use 10000"),
+    ("pretrain.warmup_epochs", "20", "20.0 with epochs: 20; use less"),
     ("pretrain.blur", "0.05", "0.05 is below blur_least: 0.1; use as much or more"),
+    ("pretrain.seeds", "[0, x]", "'x': input should be a valid integer"),
+    ("common.dataset", "cifar10", "'mnist', 'fashion-mnist' or 'kmnist'"),
     ("common.n_labels", "[7]", "7 with balanced draws; use multiples of 10"),
+    ("common.draws", "[0, 0]", "[0, 0]: must increase, without repeats"),
     ("common.test_images", "1000", "curve_test_images: 2500 with test_images: 1000; use as many"),
 ]
 
@@ -91,6 +99,13 @@ def test_an_impossible_value_is_one_line(folder, where, value, says):
     message = mistake(folder)
     named = "curve_test_images" if name == "test_images" else name  # a rule may name the other one
     assert message.startswith(f"{folder}/full.yaml: {section}.{named}: ") and says in message
+    assert ("YAML reads" in message) == (value == "1e-3")
+
+
+def test_what_just_fits_is_allowed(folder):
+    changes = {"n_labels": [7, 12], "balanced": False, "curve_test_images": 10_000}
+    assert load(folder, changes={"common": changes})[0]["common"].n_labels == [7, 12]
+    assert load(folder, changes={"pretrain": {"blur": 0.0}})[0]["pretrain"].blur == 0
 
 
 @pytest.mark.parametrize(
@@ -99,6 +114,7 @@ def test_an_impossible_value_is_one_line(folder, where, value, says):
         ({"pretrain": {"epochs": 0}}, "pretrain.epochs: 0: input should be greater than"),
         ({"pretrain": {"epoch": 3}}, "pretrain.epoch: unknown parameter; known: rotation, "),
         ({"pretraining": {"epochs": 3}}, "pretraining: unknown section; known: common, baseline, "),
+        ({"pretrain": 3}, "pretrain: must hold lines of the form name: value"),
         ([("pretrain", 3)], "[('pretrain', 3)]: must look like {'pretrain': {'epochs': 5}}"),
     ],
 )
@@ -128,6 +144,8 @@ def test_every_mistake_is_told_once(folder):
     [
         (b"pretrain:\n  epochs: 1\n    seed: 2\n", "not valid YAML: "),
         (b"probe:\n  map_images: 2024-13-01\n", "not valid YAML: "),  # a date that is none
+        (b"\xff\xfe\x00", "not valid YAML: "),
+        (b"epochs", "must hold sections of lines name: value"),
     ],
 )
 def test_a_file_that_is_not_yaml(folder, content, says):

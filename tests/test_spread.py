@@ -133,7 +133,7 @@ def test_graph_and_probe_decide_together_and_the_graph_alone_where_no_label_come
     assert shares.argmax(1)[:2].tolist() == [1, 0] and not shares[2].any()
 
 
-def test_a_probe_puts_labels_right_where_the_graph_knows_nothing(task):
+def test_a_probe_without_weight_leaves_the_graphs_labels_and_one_with_weight_does_not(task):
     """The graph here knows nothing: each image's neighbours are the next ones."""
     n = len(task.pool.images)
     indices = (np.arange(n)[:, None] + [1, 2, 3]) % n
@@ -141,6 +141,8 @@ def test_a_probe_puts_labels_right_where_the_graph_knows_nothing(task):
     task = Task(0, task.images, task.labels, task.encoder, torch.float32, pool)
     values = SELFTRAIN | {"surest": 1.0, "probe_l2": 0.001}
     alone = graph_labels(task, SimpleNamespace(**values))
+    without = graph_labels(task, SimpleNamespace(**values, probe_weight=0.0))
+    np.testing.assert_array_equal(without, alone)
     _, labels = graph_labels(task, SimpleNamespace(**values, probe_weight=1.0))
     truth = pictures()[1].numpy()
     assert (labels == truth).mean() > (alone[1] == truth).mean() + 0.1

@@ -41,7 +41,7 @@ def least_distorted(images: Tensor, candidates: int, k: int, reach: int) -> tupl
 
     Args:
         images: (N, 28, 28) uint8.
-        candidates: how many of the latter.
+        candidates: how many of these are compared.
 
     Returns:
         Distances (N, k), the smallest first, and indices (N, k).

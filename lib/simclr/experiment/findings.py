@@ -9,6 +9,7 @@ from simclr import data, files
 from simclr.errors import UserError
 from simclr.experiment import graphs, named, statistics
 from simclr.experiment.cache import Job
+from simclr.experiment.rate import RATES
 from simclr.experiment.stages import CONTROL, METHODS, STAGES
 from simclr.experiment.study import Run, Study
 
@@ -108,7 +109,7 @@ class Findings:
     @cached_property
     def rates(self) -> pd.DataFrame:
         """Shares of right labels in the pool, as `rate.rate` wrote them."""
-        return pd.read_csv(_done(self.study, graphs.rates(self.study)).file("rates.csv"))
+        return pd.read_csv(_done(self.study, graphs.rates(self.study)).file(RATES))
 
     @cached_property
     def maps(self) -> dict[int, np.ndarray]:

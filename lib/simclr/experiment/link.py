@@ -45,8 +45,8 @@ def link_deformable(job, progress: Callable[[str], None]) -> None:
 def join(job, progress: Callable[[str], None]) -> None:
     """Both the encoder's neighbours and those by pixels that may move; the former weigh less where distorted.
 
-    The two graphs are normalised, so that the shares of their weights are what they are said to be. With it
-    goes what typical images are chosen by.
+    The two graphs are normalised, so that the shares of their weights are what they are said to be. The
+    file also keeps the encoder's cosines and components, by which typical images are chosen.
     """
     inputs = job.inputs
     encoder, pixels = (job.reads[name].arrays("graph.npz") for name in ("encoder", "pixels"))

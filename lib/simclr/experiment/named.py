@@ -168,13 +168,12 @@ def _selftraining(found: "Findings") -> dict[str, float]:
 
 
 def _rates(rates: pd.DataFrame) -> dict[str, float]:
-    """Shares of right labels in the pool, by what finds the neighbours: `right_the_better_encoder` with all
-    labels and `_fewest`, means over draws, each with `_worst`."""
+    """Shares of right labels in the pool, means over draws: `right_the_better_encoder` with all labels, and
+    `_fewest`."""
     found = {}
-    for (n, neighbours), rows in rates.groupby(["n_labels", "neighbours"]):
+    for neighbours, means in rates.pivot_table("right", "neighbours", "n_labels").iterrows():
         name = f"right_{neighbours}".replace("'", "").replace(" ", "_")
-        name += "" if n == rates.n_labels.max() else "_fewest"
-        found |= {name: float(rows.right.mean()), f"{name}_worst": float(rows.right.min())}
+        found |= {name: float(means.iloc[-1]), f"{name}_fewest": float(means.iloc[0])}
     return found
 
 

@@ -50,11 +50,9 @@ class Common(Section):
                 f"curve_test_images: {self.curve_test_images} with test_images: {self.test_images}; "
                 "use as many or fewer"
             )
-        odd = [n for n in self.n_labels if n % 10]
-        if self.balanced and odd:
-            raise ValueError(
-                f"n_labels: {odd[0]} with balanced draws; use multiples of 10, or balanced: false"
-            )
+        n = next((n for n in self.n_labels if n % 10), 0)
+        if self.balanced and n:
+            raise ValueError(f"n_labels: {n} with balanced draws; use multiples of 10, or balanced: false")
         return self
 
 
@@ -132,7 +130,11 @@ class Schedule(Section):
         return self
 
 
-class Pretrain(Schedule, PretrainingViews):
+class Neighbours(Schedule):
+    nearest: Annotated[int, Field(ge=0, le=1000)]
+
+
+class Pretrain(Neighbours, PretrainingViews):
     network: Literal[*NETWORKS]
     unlabelled_images: Annotated[int, Field(ge=4, le=49_900)]
     validation_images: Annotated[int, Field(ge=4, le=10_000)]
@@ -142,15 +144,12 @@ class Pretrain(Schedule, PretrainingViews):
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     projection_hidden: Count
     projection_size: Count
-    nearest: Annotated[int, Field(ge=0, le=1000)]
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
-        smaller = min(self.unlabelled_images, self.validation_images)
-        if self.batch_size > smaller:
-            raise ValueError(
-                f"batch_size: {self.batch_size} with only {smaller} images; use {smaller} or less"
-            )
+        most = min(self.unlabelled_images, self.validation_images)
+        if self.batch_size > most:
+            raise ValueError(f"batch_size: {self.batch_size} with only {most} images; use {most} or less")
         return self
 
 
@@ -158,16 +157,15 @@ class Probe(Section):
     map_images: Annotated[int, Field(ge=100, le=10_000)]
 
 
-class Finetune(Training):
+class Gentle(Section):
+    """How far fine-tuning moves an encoder."""
+
     encoder_learning_rate: Annotated[float, Field(ge=0, le=1)]
+
+
+class Finetune(Training, Gentle):
     head_learning_rate: Rate
     update_norm: bool
-
-
-class Gentle(Section):
-    """How far fine-tuning moves a good encoder."""
-
-    encoder_learning_rate: Annotated[float, Field(ge=0, le=1)]
 
 
 class Spreading(Section):
@@ -209,10 +207,6 @@ class Joined(Section):
 
     softness: Annotated[float, Field(gt=0, le=1000)]
     encoder_share: Annotated[float, Field(ge=0, le=1)]
-
-
-class Neighbours(Schedule):
-    nearest: Annotated[int, Field(ge=0, le=1000)]
 
 
 class Selftrain(Training, Teaching):

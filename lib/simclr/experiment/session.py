@@ -84,8 +84,10 @@ def minutes(jobs: Sequence[Job], at_once: int) -> float:
 def _work(job: Job) -> float:
     """Images through forward and backward pass that a job amounts to."""
     inputs, values = job.inputs, job.inputs.get("params", {})
-    if job.kind in ("map", "rates", "untrained"):
+    if job.kind in ("map", "untrained"):
         return 0
+    if job.kind == "rates":  # to spread the labels of a draw costs about as much as a view of the pool
+        return len(job.reads) * len(inputs["draws"]) * len(inputs["n_labels"]) * POOL * FORWARD / 5
     if job.kind.startswith("graph"):  # to find the neighbours costs about as much as two views of the pool
         pairs = {"graph_deformable": inputs.get("candidates"), "graph_joined": inputs["neighbours"]}
         shifts = pairs.get(job.kind, 0) * (2 * inputs.get("reach", 0) + 1) ** 2  # of each image over others
@@ -93,9 +95,8 @@ def _work(job: Job) -> float:
     if "train" in inputs:
         epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
         return values["epochs"] * epoch * (1.2 if values["nearest"] else 1)
-    method = METHODS[job.kind]
-    batch = values.get("batch_size", 0) if method.graph else min(SMALL, inputs["n_labels"])
-    return inputs["tested"] * FORWARD + values.get(method.steps, 0) * batch
+    steps = values.get(METHODS[job.kind].steps, 0)
+    return inputs["tested"] * FORWARD + steps * values.get("batch_size", 0)
 
 
 @cache

@@ -31,8 +31,7 @@ def learn(job, progress: Callable[[str], None]) -> None:
     graph's images (`shares`), and of the labelled ones without their own label (`crossed`).
     """
     params, device, dtype = inputs_of(job)
-    with np.load(job.reads["graph"].file(GRAPH)) as found:
-        graph = dict(found)
+    graph = job.reads["graph"].arrays(GRAPH)
     classes, given = job.inputs["classes"], np.array(job.inputs["given"])
     labelled = np.searchsorted(graph["rows"], job.inputs["labelled"])
     progress("labels spread")
