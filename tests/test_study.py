@@ -52,7 +52,7 @@ def test_results_are_whole_and_numbers_are_those_of_the_tables(smoke: Study):
 @pytest.mark.slow
 def test_one_draw_and_one_number_of_labels_are_enough(smoke: Study):
     study = Study("smoke", changes={"common": {"draws": [0], "n_labels": [20]}})
-    assert [job.kind for job in study.missing("comparison")] == ["rates"]
+    assert {job.kind for job in study.missing("comparison")} <= {"rates"}  # no classifier
     study.train("comparison")
     found, whole = Findings(study, "comparison"), Findings(smoke, "comparison")
     assert found.numbers["probe_fewest"] == found.numbers["probe"]
