@@ -2,11 +2,13 @@
 
 from itertools import product
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from simclr.augment import to_float
-from simclr.distortion import distortions, gradients, least_distorted, nearness
+from simclr.distortion import distortions, gradients, joined, least_distorted, nearness
+from simclr.spread import normalised
 
 
 def test_a_stroke_that_moved_is_near_and_any_distance_is_that_of_the_best_patches():
@@ -36,3 +38,16 @@ def test_the_least_distorted_of_the_candidates_are_neighbours_and_the_nearest_we
     torch.testing.assert_close(distances, expected.values)
     assert torch.equal(indices, expected.indices)
     torch.testing.assert_close(nearness(distances, 0.5), (-2 * distances / distances.median()).exp())
+
+
+def test_a_joined_graph_has_the_shares_it_was_given_and_its_distorted_edges_weigh_less():
+    images = torch.randint(0, 256, (6, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images[3:] = images[:3]
+    same = np.array([[3], [4], [5], [0], [1], [2]])
+    others = np.ones((6, 3)), np.concatenate([same, (same + 1) % 6, (same + 2) % 6], 1)
+    moving = np.full((6, 1), 0.5), np.array([[1], [2], [0], [4], [5], [3]])
+    weights, indices = joined(images, others, moving, 1, 0.5, 0.75)
+    assert (weights[:, :1] > 2 * weights[:, 1:3]).all()
+    np.testing.assert_allclose(weights[:, 3:], 0.25 * normalised(*moving))
+    np.testing.assert_array_equal(indices, np.concatenate([others[1], moving[1]], 1))
+    np.testing.assert_allclose(joined(images, others, moving, 1, 0.5, 0.25)[0][:, :3], weights[:, :3] / 3)

@@ -1,11 +1,15 @@
 """How far images are from each other where every pixel may move a little. Nothing is learned."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.augment import to_float
 from simclr.neighbours import nearest
+from simclr.spread import normalised
+
+Edges = tuple[np.ndarray, np.ndarray]
 
 _PAIRS = 64  # at a time; so few stay in a processor's cache
 
@@ -54,6 +58,28 @@ def least_distorted(images: Tensor, candidates: int, k: int, reach: int) -> tupl
 def nearness(distances: Tensor, softness: float) -> Tensor:
     """Weights of edges: exp(-d / s), where s is so many times the median distance."""
     return (-distances / (softness * distances.median())).exp()
+
+
+def joined(images: Tensor, others: Edges, moving: Edges, reach: int, softness: float, share: float) -> Edges:
+    """A graph of neighbours found otherwise and one by pixels that may move, in one.
+
+    Both are normalised, so that their weights have the shares that they are said to have, and the edges of
+    the former weigh less where their images are distorted.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        others, moving: weights and indices of their edges, (N, k) each; k need not be the same.
+        softness: of the weights by distortion, see `nearness`.
+        share: of the others.
+
+    Returns:
+        Weights and indices, (N, sum of both k).
+    """
+    weights, indices = others
+    neighbours = torch.from_numpy(indices).long().to(images.device)
+    near = nearness(distortions(images, neighbours, reach), softness).cpu().numpy()
+    parts = share * normalised(weights * near, indices), (1 - share) * normalised(*moving)
+    return np.concatenate(parts, 1), np.concatenate([indices, moving[1]], 1)
 
 
 def gradients(x: Tensor) -> Tensor:

@@ -56,8 +56,10 @@ def nearest(h: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return cosines, indices
 
 
-def components(h: Tensor, many: int) -> Tensor:
+def components(h: Tensor, many: int = 64) -> Tensor:
     """The first principal components of the centred and normalised features: (N, many).
+
+    Typical images are chosen by them.
 
     Args:
         h: (N, D).

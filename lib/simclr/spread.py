@@ -1,5 +1,7 @@
 """Label spreading: labels travel along the graph of nearest neighbours to the images that have none."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -10,6 +12,17 @@ from simclr.model import Classifier, features
 from simclr.probe import fit_linear, joined
 
 CLASSES = 10
+
+
+def edges(graph: Mapping[str, np.ndarray], exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of a graph's edges and the images that they lead to, (N, k) each.
+
+    Args:
+        graph: `indices`, and `weights` or else `cosines` (N, k), which count to the power `exponent` (Iscen
+            et al. 2019, eq. 9).
+    """
+    weights = graph["weights"] if "weights" in graph else graph["cosines"].clip(0) ** exponent
+    return weights, graph["indices"]
 
 
 def spread(
@@ -42,8 +55,8 @@ def spread(
 def laplacian(weights: np.ndarray, indices: np.ndarray, alpha: float) -> sparse.sparray:
     """The matrix I - alpha S of `spread`, sparse (N, N); arguments as there."""
     graph, degrees = _symmetric(weights, indices)
-    scale = sparse.diags(degrees**-0.5)
-    return sparse.identity(len(indices)) - alpha * (scale @ graph @ scale)
+    scale = sparse.diags_array(degrees**-0.5)
+    return sparse.eye_array(len(indices)) - alpha * (scale @ graph @ scale)
 
 
 def normalised(weights: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -56,9 +69,9 @@ def _symmetric(weights: np.ndarray, indices: np.ndarray):
     """The graph with each edge in both directions, sparse (N, N), and the sums of its rows, 1 where 0."""
     n, k = indices.shape
     ends = np.repeat(np.arange(n), k), indices.ravel()
-    graph = sparse.csr_matrix((weights.ravel(), ends), shape=(n, n))
+    graph = sparse.csr_array((weights.ravel(), ends), shape=(n, n))
     graph = graph.maximum(graph.T)
-    degrees = np.asarray(graph.sum(1)).ravel()
+    degrees = graph.sum(1)
     return graph, np.where(degrees > 0, degrees, 1)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from simclr import choose, data, draws, hardware
+from simclr.spread import edges
 from simclr.weights import load_encoder, save_network
 
 CLASSIFIER, RESULT = "classifier.safetensors", "result.npz"
@@ -39,19 +40,17 @@ def task_of(job, device: torch.device, dtype: torch.dtype) -> draws.Task:
     """What the method of such a job is given, on any device."""
     inputs = job.inputs
     images, labels = data.images(job.data, "pool").to(device), data.labels(job.data, "pool")
-    encoder, graph, edges = None, {}, ()
+    encoder, graph, along = None, {}, ()
     if "encoder" in job.reads:
         encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
     if "graph" in job.reads:
         graph = job.reads["graph"].arrays("graph.npz")
-        if "weights" not in graph:
-            graph["weights"] = graph["cosines"].clip(0) ** inputs["params"]["exponent"]
-        edges = graph["weights"], graph["indices"]
+        along = edges(graph, inputs["params"]["exponent"])
     if inputs["chosen"]:
         rows = choose.typical(graph["components"], graph["cosines"], inputs["n_labels"], inputs["draw"])
     else:
         rows = data.draw(
             labels.numpy(), inputs["number"], inputs["draw"], inputs["n_labels"], inputs["balanced"]
         )
-    pool = draws.Pool(images, rows, *edges)
+    pool = draws.Pool(images, rows, *along)
     return draws.Task(inputs["draw"], images[rows], labels[rows].to(device), encoder, dtype, pool)

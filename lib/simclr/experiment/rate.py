@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from simclr import data
-from simclr.spread import spread
+from simclr.spread import edges, spread
 
 RATES = "rates.csv"
 
@@ -19,12 +19,11 @@ def rate(job, progress: Callable[[str], None]) -> None:
     """
     inputs, truth, rows = job.inputs, data.labels(job.data, "pool").numpy(), []
     for name, read in job.reads.items():
-        graph = read.arrays("graph.npz")
-        weights = graph["weights"] if "weights" in graph else graph["cosines"].clip(0) ** inputs["exponent"]
+        along = edges(read.arrays("graph.npz"), inputs["exponent"])
         progress(f"labels spread along the graph of {name}")
         for n_labels, draw in product(inputs["n_labels"], inputs["draws"]):
             given = data.draw(truth, inputs["number"], draw, n_labels, inputs["balanced"])
-            called = spread(weights, graph["indices"], given, truth[given], inputs["alpha"]).argmax(1)
+            called = spread(*along, given, truth[given], inputs["alpha"]).argmax(1)
             called[given] = truth[given]
             right = float(np.mean(called == truth))
             rows.append({"neighbours": name, "n_labels": n_labels, "draw": draw, "right": right})

@@ -45,11 +45,9 @@ class Common(Section):
 
     @model_validator(mode="after")
     def _lists(self) -> Self:
-        if self.curve_test_images > self.test_images:
-            raise ValueError(
-                f"curve_test_images: {self.curve_test_images} with test_images: {self.test_images}; "
-                "use as many or fewer"
-            )
+        few, many = self.curve_test_images, self.test_images
+        if few > many:
+            raise ValueError(f"curve_test_images: {few} with test_images: {many}; use as many or fewer")
         n = next((n for n in self.n_labels if n % 10), 0)
         if self.balanced and n:
             raise ValueError(f"n_labels: {n} with balanced draws; use multiples of 10, or balanced: false")
@@ -242,6 +240,7 @@ class Own(AllViews, Spreading, Both):
     nearest_steps: Steps
     feature_views: Annotated[int, Field(ge=1, le=100)]
     neighbours: Annotated[int, Field(ge=1, le=100)]
+    encoder_share: Annotated[float, Field(ge=0, le=1)]
     student_steps: Steps
 
 

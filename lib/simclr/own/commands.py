@@ -110,7 +110,9 @@ def _introduce(project: Project) -> None:
 
 def _minutes(project: Project) -> float:
     """How long the encoder and its graph take: views over the speed of a step."""
-    own, machine = project.params, project.study.machine
+    own, moving, machine = project.params, project.study.params["deformable"], project.study.machine
     speed = session.images_per_second(machine["device"], machine["precision"], batch=256)
     views = 2 * min(own.batch_size, len(project.sample) // 4) * (own.steps + 1.2 * own.nearest_steps)
-    return (views + (own.feature_views + 2) * len(project.sample) * session.FORWARD) / speed / 60
+    shifts = (moving.candidates + own.neighbours) * (2 * moving.reach + 1) ** 2
+    passes = own.feature_views + 2 + session.SHIFT * shifts
+    return (views + passes * len(project.sample) * session.FORWARD) / speed / 60

@@ -9,12 +9,13 @@ import torch
 
 from simclr import hardware
 from simclr.augment import views_of
+from simclr.distortion import joined, least_distorted, nearness
 from simclr.neighbours import averaged_features, components, nearest
 from simclr.pretrain import pretrained
+from simclr.spread import edges
 from simclr.weights import load_encoder, save_network
 
 ENCODER, GRAPH = "encoder.safetensors", "graph.npz"
-COMPONENTS = 64  # of the features, which images are clustered by
 
 
 def sample(folder: Path, most: int) -> np.ndarray:
@@ -40,16 +41,27 @@ def encode(job, progress: Callable[[str], None]) -> None:
 
 
 def link(job, progress: Callable[[str], None]) -> None:
-    """Find the neighbours of every image of the sample."""
+    """Find the neighbours of every image of the sample, by the encoder and by pixels that may move.
+
+    Writes the graph that joins both, and of the encoder's what typical images are chosen by.
+    """
     params, device, dtype = inputs_of(job)
     encoder = load_encoder(job.reads["encoder"].file(ENCODER)).to(device)
     rows = sample(job.data, params.sample)
     progress(f"graph of {len(rows):,} images")
     images = torch.from_numpy(images_of(job)[rows]).to(device)
     h = averaged_features(encoder, images, views_of(params), params.feature_views, dtype)
-    cosines, indices = nearest(h, params.neighbours)
-    found = {"cosines": cosines, "indices": indices.int(), "components": components(h, COMPONENTS)}
-    np.savez(job.folder / GRAPH, rows=rows, **{k: v.cpu() for k, v in found.items()})
+    cosines, indices = (found.cpu().numpy() for found in nearest(h, params.neighbours))
+    progress(f"distortions of {len(rows):,} images")
+    apart, near = least_distorted(images, params.candidates, params.neighbours, params.reach)
+    moving = nearness(apart, params.softness).cpu().numpy(), near.cpu().numpy()
+    others = edges({"cosines": cosines, "indices": indices}, params.exponent)
+    weights, indices = joined(
+        images, others, moving, params.reach, params.joined_softness, params.encoder_share
+    )
+    found = {"weights": weights.astype(np.float32), "indices": indices.astype(np.int32)}
+    found |= {"cosines": cosines, "components": components(h).cpu().numpy()}
+    np.savez(job.folder / GRAPH, rows=rows, **found)
 
 
 def images_of(job) -> np.ndarray:

@@ -35,8 +35,7 @@ def learn(job, progress: Callable[[str], None]) -> None:
     classes, given = job.inputs["classes"], np.array(job.inputs["given"])
     labelled = np.searchsorted(graph["rows"], job.inputs["labelled"])
     progress("labels spread")
-    weights = graph["cosines"].clip(0) ** params.exponent
-    system = laplacian(weights, graph["indices"], params.alpha)
+    system = laplacian(graph["weights"], graph["indices"], params.alpha)
     encoder, images = load_encoder(job.reads["encoder"].file(ENCODER)), images_of(job)
     h = features(encoder.to(device), torch.from_numpy(images[graph["rows"]]).to(device), dtype)
     graph_says = spread(system, labelled, given, len(classes))

@@ -111,12 +111,14 @@ class Project:
         return self._job("own_neighbours", "encode:encode", values, start=first)
 
     def graph(self) -> cache.Job:
-        values = self.params.model_dump(include=_VIEWS | {"sample", "feature_views", "neighbours"})
+        names = {"sample", "feature_views", "neighbours", "exponent", "encoder_share"}
+        values = self.params.model_dump(include=_VIEWS | names) | self.study.merged(["deformable"])
+        values["joined_softness"] = self.study.params["joined"].softness
         return self._job("own_graph", "encode:link", values, encoder=self.encoder())
 
     def classifier(self) -> cache.Job:
         """The classifier that the labels give, with what the graph and cross-validation say."""
-        names = {"exponent", "alpha", "probe_weight", "surest", "student_steps", "seed", "sample"}
+        names = {"alpha", "probe_weight", "surest", "student_steps", "seed", "sample"}
         taught = self.study.params["selftrain"]
         values = self.params.model_dump(include=_VIEWS | names) | taught.model_dump(include=_STUDENT)
         values |= {"student_rate": taught.learning_rate, "student_decay": taught.weight_decay}

@@ -88,7 +88,7 @@ def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None 
     if record:
         look = BESIDE | {"va": "top", "size": style.SMALL, "color": style.SOFT}
         means.axhline(1 - record, color=style.SOFT, linewidth=0.8, linestyle="--")
-        means.annotate(f"published {record:.1%}", (0.02, 1 - record), (0, -3), **look)
+        means.annotate(f"published {style.accuracy(record)}", (0.02, 1 - record), (0, -3), **look)
     _method_dots(dots, results[results.n_labels == most], summary[summary.n_labels == most])
     dots.set_xlabel(f"Test accuracy with {most} labels")
     return fig
@@ -111,7 +111,7 @@ def _method_dots(ax: Axes, results: pd.DataFrame, summary: pd.DataFrame) -> None
     _name_rows(ax, [style.name(method) for method in methods], np.arange(len(methods)))
     for row, method in enumerate(methods):
         errors, middle = 1 - results.accuracy[results.method == method], middles.loc[method]
-        _dots(ax, row, errors, 1 - middle["mean"], method, f"{middle['mean']:.1%}")
+        _dots(ax, row, errors, 1 - middle["mean"], method, style.accuracy(middle["mean"]))
         ax.plot([1 - middle.low, 1 - middle.high], [row, row], color=style.colour(method), linewidth=2.4)
         ax.get_yticklabels()[row].set_color(style.colour(method))
     ax.set_xlabel("Test accuracy")

@@ -46,7 +46,7 @@ def accuracies(ax: Axes, summary: pd.DataFrame) -> None:
     for method in style.in_order(summary.method):
         of = summary[summary.method == method].sort_values("n_labels")
         last = of["mean"].iloc[-1]
-        label = f"{style.name(method)}  {last:{'.2%' if last > 0.985 else '.1%'}}"
+        label = f"{style.name(method)}  {style.accuracy(last)}"
         ax.plot(of.n_labels, (1 - of["mean"]).clip(1e-4), label=label, **_look(method))
     _label_counts(ax, summary.n_labels)
     ax.set_ylabel("Test accuracy")
@@ -115,6 +115,7 @@ def pretraining(history: pd.DataFrame) -> Figure:
     The columns are seed, epoch (0 before training), train_loss, validation_loss, alignment and uniformity.
     """
     fig, (loss, *others) = style.panels(2.1, columns=3, width_ratios=(1.5, 1, 1))
+    fig.get_layout_engine().set(wspace=0.06)  # room for the labels of the first
     train, validation = {"color": style.INK} | DOTTED, {"color": style.ACCENT} | DOTTED
     after = history[history.epoch > 0]  # before it, the loss is that of chance and would flatten the curve
     _epochs(loss, after, "train_loss", "training  {:.2f}", **train)

@@ -112,7 +112,7 @@ def _sphere(ax: Axes, centre: tuple[float, float], radius: float, arrows: dict, 
     text(ax, *at(0, 0.78), "maximise\nagreement", **look)
     for degrees in (82, 116, 150, 183, 220, 251, 284):
         ax.add_patch(Circle(at(degrees), 0.04, facecolor="#A8A8A8", edgecolor="none"))
-    others = "other images of the batch:\npushed away"
+    others = "other images: pushed away"
     text(ax, centre[0], centre[1] - radius - 0.14, others, va="top", color=SOFT, size=SMALL)
 
 

@@ -33,6 +33,11 @@ def name(method: str) -> str:
     return METHODS[method].name
 
 
+def accuracy(value: float) -> str:
+    """For a label; from 98.5% on with two decimals."""
+    return f"{value:{'.2%' if value > 0.985 else '.1%'}}"
+
+
 def colour(method: str) -> str:
     """The method's colour, the same in every figure.
 
