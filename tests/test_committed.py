@@ -55,7 +55,7 @@ def test_the_readme_says_what_clothes_and_other_encoders_and_starts_gave():
     builds = pd.read_csv(elsewhere.BUILDS).set_index("method").loc["selftrain_encoder"]
     for build in ("H100", "H100 (2)"):
         assert f"{builds[build]:.2%}" in README
-    ten = found["ablation_ten_labels_selftrain_encoder_chosen"]
+    ten = found["ablation_both_graphs__ten_labels_selftrain"]
     says = f"about **{found['selftrain']:.1%}** of the test images rightly, and {ten:.1%} with only ten"
     assert says in README
     starts = origins.table(found).set_index("neighbours by").filter(regex="labels|self-trained")

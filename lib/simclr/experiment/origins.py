@@ -8,7 +8,7 @@ import pandas as pd
 from simclr.experiment import statistics
 
 _OWN, _RANDOM, _OTHER = "ablation_own_answers", "ablation_without_pre_training", "ablation_other_starts"
-_TEN = "__ten_labels"
+_NONE, _TEN = "ablation_nothing_learned", "__ten_labels"
 # What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labelled
 # images alone, of the labels that spread, and of self-training.
 # fmt: off
@@ -18,8 +18,8 @@ NUMBERS = {
     "nothing (FixMatch)": ["", "", f"{_OWN}{_TEN}_fixmatch", "", "", f"{_OWN}_fixmatch"],
     "pixels": ["", "right_pixels_fewest", f"{_OTHER}{_TEN}_selftrain_pixels",
         "", "right_pixels", f"{_OTHER}_selftrain_pixels"],
-    "pixels that may move": ["", "right_pixels_that_may_move_fewest", "",
-        "", "right_pixels_that_may_move", ""],
+    "pixels that may move": ["", "right_pixels_that_may_move_fewest", f"{_NONE}{_TEN}",
+        "", "right_pixels_that_may_move", _NONE],
     "random weights": ["probe_untrained_fewest", "right_random_weights_fewest",
         f"{_RANDOM}{_TEN}_selftrain_encoder",
         "probe_untrained", "right_random_weights", f"{_RANDOM}_selftrain_encoder"],
@@ -29,7 +29,8 @@ NUMBERS = {
     "the better encoder": ["probe_neighbours_fewest", "right_the_better_encoder_fewest",
         "ablation_ten_labels_selftrain_encoder",
         "probe_neighbours", "right_the_better_encoder", "ablation_encoder_alone_selftrain_encoder"],
-    "better encoder and moving pixels": ["", "right_both_fewest", "", "", "right_both", "selftrain"],
+    "better encoder and moving pixels": ["", "right_both_fewest", f"ablation_both_graphs{_TEN}_selftrain",
+        "", "right_both", "selftrain"],
 }
 # fmt: on
 
@@ -67,6 +68,10 @@ _LEADS = {  # who is ahead of whom
     "pixels_over_source": (("other starts", "selftrain_pixels"), _SOURCE),
     "ten_source_over_random": (_TEN_SOURCE, ("without pre-training, ten labels", "selftrain_encoder")),
     "ten_better_over_source": (("ten labels", "selftrain_encoder"), _TEN_SOURCE),
+    "ten_both_over_moving": (
+        ("both graphs, ten labels", "selftrain"),
+        ("nothing learned, ten labels", "selftrain_deformable"),
+    ),
 }
 
 

@@ -41,7 +41,7 @@ class Method:
         function: "module:name" of its training function, see `draws.measure`.
         encoder: the key of the encoder it starts from, if any.
         sections: of its parameters, the later over the earlier; none for its stage's.
-        teacher: the section of the parameters of a network that labels the pool first, if any.
+        teacher: the section of the parameters of what labels the pool, or finds neighbours in it, if any.
         steps: the parameter that says how many optimiser steps it takes, if any.
         graph: what finds the neighbours along which labels spread, if any: `encoder`, its features; `pixels`,
             their cosine; `deformable`, pixels that may move; `joined`, the first and the last.
@@ -176,6 +176,10 @@ _METHODS = (
     Method("selftrain_deformable", "Self-training, pixels that may move",
            "self-training from pixels that may move", "#B3261E", "", _SELFTRAIN, "untrained",
            sections=("selftrain",), steps="steps", graph="deformable", curve=False, overview=False),
+    Method("selftrain_twice", "Self-training twice, pixels that may move",
+           "self-training twice from pixels that may move", "#B3261E", "", "simclr.rounds:selftrain_twice",
+           "untrained", sections=("deformable", "joined", "selftrain"), teacher="spread", steps="steps",
+           graph="deformable", curve=False, overview=False),
     Method("selftrain_encoder", "Self-training, encoder's graph",
            "self-training from the encoder's graph alone", "#B3261E", "", _SELFTRAIN, "neighbours",
            sections=("selftrain",), steps="steps", graph="encoder", curve=False, overview=False),
