@@ -1,4 +1,4 @@
-"""simclr.starts, simclr.fixmatch: what unlabelled images teach without contrastive learning."""
+"""simclr.starts, rounds and fixmatch: what unlabelled images teach without contrastive learning."""
 
 from types import SimpleNamespace
 
@@ -7,9 +7,12 @@ import pytest
 import torch
 from test_spread import SELFTRAIN, pictures
 
+from simclr import rounds
+from simclr.augment import Views
 from simclr.draws import Pool, Task
 from simclr.fixmatch import fixmatch
 from simclr.model import Encoder, predict
+from simclr.neighbours import averaged_features, nearest
 from simclr.starts import selftrain_control, selftrain_scratch
 
 CONTROL = SELFTRAIN | {"augmented_steps": 40}
@@ -57,3 +60,16 @@ def test_from_random_weights_the_encoder_lends_its_graph_alone(task):
     second, _ = selftrain_scratch(other, params)
     for one, two in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_second_round_spreads_labels_along_what_the_first_learned(task, monkeypatch):
+    seen = []
+    monkeypatch.setattr(rounds, "selftrain", lambda task, _: seen.append(task) or (first, {}))
+    first = selftrain_scratch(task, SimpleNamespace(**SELFTRAIN | {"steps": 60}))[0]
+    link = {"rotation": 2.0, "crop_scale": 0.9, "feature_views": 1, "neighbours": 4}
+    params = SELFTRAIN | {"reach": 1, "softness": 0.3, "encoder_share": 0.8, "teacher": link}
+    rounds.selftrain_twice(task, SimpleNamespace(**params))
+    once, again = seen
+    assert once is task and again.encoder is first.encoder
+    expected = nearest(averaged_features(first.encoder, IMAGES, Views(2.0, 0.9), 1, torch.float32), 4)[1]
+    np.testing.assert_array_equal(again.pool.indices, np.concatenate([expected, task.pool.indices], 1))
