@@ -7,9 +7,8 @@ from simclr.augment import views_of
 from simclr.distortion import joined
 from simclr.draws import History, Task
 from simclr.model import Classifier
-from simclr.neighbours import averaged_features, nearest
+from simclr.neighbours import averaged_features, edges, nearest
 from simclr.selftrain import selftrain
-from simclr.spread import edges
 
 
 def selftrain_twice(task: Task, params) -> tuple[Classifier, History]:

@@ -1,7 +1,5 @@
 """Label spreading: labels travel along the graph of nearest neighbours to the images that have none."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from scipy import sparse
@@ -12,17 +10,6 @@ from simclr.model import Classifier, features
 from simclr.probe import fit_linear, joined
 
 CLASSES = 10
-
-
-def edges(graph: Mapping[str, np.ndarray], exponent: float) -> tuple[np.ndarray, np.ndarray]:
-    """The weights of a graph's edges and the images that they lead to, (N, k) each.
-
-    Args:
-        graph: `indices`, and `weights` or else `cosines` (N, k), which count to the power `exponent` (Iscen
-            et al. 2019, eq. 9).
-    """
-    weights = graph["weights"] if "weights" in graph else graph["cosines"].clip(0) ** exponent
-    return weights, graph["indices"]
 
 
 def spread(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from simclr import choose, data, draws, hardware
-from simclr.spread import edges
+from simclr.neighbours import edges
 from simclr.weights import load_encoder, save_network
 
 CLASSIFIER, RESULT = "classifier.safetensors", "result.npz"

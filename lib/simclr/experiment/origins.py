@@ -20,6 +20,7 @@ NUMBERS = {
         "", "right_pixels", f"{_OTHER}_selftrain_pixels"],
     "pixels that may move": ["", "right_pixels_that_may_move_fewest", f"{_NONE}{_TEN}",
         "", "right_pixels_that_may_move", _NONE],
+    "moving pixels, then what they taught": ["", "", "", "", "", f"{_NONE}__twice"],
     "random weights": ["probe_untrained_fewest", "right_random_weights_fewest",
         f"{_RANDOM}{_TEN}_selftrain_encoder",
         "probe_untrained", "right_random_weights", f"{_RANDOM}_selftrain_encoder"],
@@ -86,7 +87,7 @@ def leads(tried: pd.DataFrame, confidence: float) -> dict[str, float]:
     """
     measured, found = tried.set_index(["point", "method", "draw"]).accuracy.sort_index(), {}
     for name, (one, other) in _LEADS.items():
-        lead = measured[one] - measured[other]
+        lead = (measured[one] - measured[other]).dropna()
         over = statistics.estimate(100 * lead.to_numpy()[None], confidence)
         found |= {name: over.mean, f"{name}_low": over.low, f"{name}_high": over.high}
     return found

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from simclr import data
-from simclr.spread import edges, spread
+from simclr.neighbours import edges
+from simclr.spread import spread
 
 RATES = "rates.csv"
 

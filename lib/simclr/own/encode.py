@@ -10,9 +10,8 @@ import torch
 from simclr import hardware
 from simclr.augment import views_of
 from simclr.distortion import joined, least_distorted, nearness
-from simclr.neighbours import averaged_features, components, nearest
+from simclr.neighbours import averaged_features, components, edges, nearest
 from simclr.pretrain import pretrained
-from simclr.spread import edges
 from simclr.weights import load_encoder, save_network
 
 ENCODER, GRAPH = "encoder.safetensors", "graph.npz"
