@@ -108,9 +108,9 @@ def test_the_key_holds_parameters_functions_and_what_is_read(job):
 @pytest.mark.parametrize("run, method", [("encode", "pretrain"), ("measure", "probe")])
 def test_what_draws_and_sums_up_retrains_nothing(monkeypatch, tmp_path, run, method):
     """On a copy of the real code: the files whose edit makes a job train again, and the others."""
-    shaping = {"augment", "data", "errors", "hardware", "model", "networks", "weights"}
+    shaping = {"augment", "data", "errors", "hardware", "model", "neighbours", "networks", "weights"}
     shaping |= {f"experiment/{run}", method}
-    training = {"checkpoints", "ranks", "neighbours", "loss", "replay"}
+    training = {"checkpoints", "ranks", "loss", "replay"}
     shaping |= training if run == "encode" else {"draws", "choose"}
     lib = Path(shutil.copytree(cache.LIBRARY / "simclr", tmp_path / "lib/simclr"))
     read_code_in(monkeypatch, lib.parent)
