@@ -9,6 +9,7 @@ import pytest
 import yaml
 from distributed import Client, LocalCluster
 
+from simclr import files
 from simclr.errors import UserError
 from simclr.experiment import ablations, origins
 from simclr.experiment.params import SOURCE
@@ -89,7 +90,9 @@ def test_the_committed_results_are_summed_up():
     without = strengths[strengths.value == 1]["mean"].item()
     assert without == numbers["ablation_without_crop"]
     assert set(ablations.summary(found, "labels").n_labels) == {10, 100, 1000, 10_000, 40_000}
-    leads, start = origins.leads(found, 0.95), "ablation_other_starts_selftrain_"
+    report = pd.read_csv(files.REPORTS / "results.csv").assign(point="report")
+    leads = origins.leads(pd.concat([found, report]), 0.95)
+    start = "ablation_other_starts_selftrain_"
     lead = 100 * (numbers[f"{start}pixels"] - numbers[f"{start}source"])
     assert leads["pixels_over_source"] == pytest.approx(lead)
     assert leads["pixels_over_source_low"] < lead < leads["pixels_over_source_high"]

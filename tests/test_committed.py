@@ -11,7 +11,7 @@ from simclr import augment, data, fetch, files
 from simclr.experiment import ablations, elsewhere, origins
 from simclr.experiment.stages import METHODS
 from simclr.experiment.study import Study
-from simclr.report import publish
+from simclr.report import publish, style
 
 README = (files.ROOT / "README.md").read_text()
 
@@ -56,11 +56,10 @@ def test_the_readme_says_what_clothes_and_other_encoders_and_starts_gave():
     for build in ("H100", "H100 (2)"):
         assert f"{builds[build]:.2%}" in README
     ten = found["ablation_both_graphs__ten_labels_selftrain"]
-    says = f"about **{found['selftrain']:.1%}** of the test images rightly, and {ten:.1%} with only ten"
+    says = f"about **{found['selftrain']:.2%}** of the test images rightly, and {ten:.2%} with only ten"
     assert says in README
-    starts = origins.table(found).set_index("neighbours by").filter(regex="labels|self-trained")
-    for name, *cells in (100 * starts).itertuples():
-        shown = ["–" if np.isnan(cell) else f"{cell:.1f}" for cell in cells]
+    for name, *cells in origins.table(found).set_index("neighbours by").itertuples():
+        shown = ["–" if np.isnan(cell) else style.accuracy(cell).rstrip("%") for cell in cells]
         assert f"| {name} | {' | '.join(shown)} |" in README
 
 

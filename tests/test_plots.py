@@ -178,7 +178,7 @@ def test_paired_differences_are_in_points():
     values = ax.collections[0].get_offsets()[:, 0]
     np.testing.assert_allclose(values, 100 * np.array(data["values"][0]))
     assert ax.lines[1].get_xdata() == pytest.approx([1, 3])
-    assert {"+2.0", "−0.1", "Linear probe vs Baseline + augmentation"} <= set(words(figure))
+    assert {"+2.0", "−0.1", "Linear probe vs Augmented control"} <= set(words(figure))
 
 
 # ---- pictures and drawings -----------------------------------------------------------------------

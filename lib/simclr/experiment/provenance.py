@@ -100,7 +100,7 @@ def named(collected: dict) -> dict[str, str]:
 
 
 def table(collected: dict) -> pd.DataFrame:
-    """A row a stage that trains: where it ran, what its code and results are known by, and minutes."""
+    """A row a stage: where it ran, and what its code and results are known by."""
     environment = collected["environment"]
     return pd.DataFrame(
         [
@@ -110,7 +110,6 @@ def table(collected: dict) -> pd.DataFrame:
                 "precision": environment["precision"],
                 "code": files.digest(made["code"])[:10],
                 "results": files.digest(made["keys"])[:10],
-                "minutes": made["seconds"] / 60,
             }
             for stage, made in collected["stages"].items()
         ]

@@ -56,6 +56,8 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
         if called:
             precision = int(100 * right / called)
             style.text(ax, j + 0.5, len(matrix) + 0.6, f"{precision}", weight="bold", size=style.SMALL)
+    look = {"ha": "right", "size": style.SMALL}
+    style.text(ax, -0.2, len(matrix) + 0.6, "prec.", **look)
     ax.set(xlabel="Predicted class", ylabel="True class", ylim=(len(matrix) + 1.1, 0))
     ax.tick_params(length=0, rotation=0)
 
@@ -86,9 +88,9 @@ def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None 
     fig, (means, dots) = style.panels(3.1, columns=2, width_ratios=(1, 0.85))
     curves.accuracies(means, summary)
     if record:
-        look = BESIDE | {"va": "top", "size": style.SMALL, "color": style.SOFT}
+        look = BESIDE | {"size": style.SMALL, "color": style.SOFT, "annotation_clip": False}
         means.axhline(1 - record, color=style.SOFT, linewidth=0.8, linestyle="--")
-        means.annotate(f"published {style.accuracy(record)}", (0.02, 1 - record), (0, -11), **look)
+        means.annotate(f"published {style.accuracy(record)}", (0.02, 1 - record), (0, 3), **look)
     _method_dots(dots, results[results.n_labels == most], summary[summary.n_labels == most])
     dots.set_xlabel(f"Test accuracy with {most} labels")
     return fig

@@ -129,7 +129,7 @@ def _front(study: Study) -> dict[str, str]:
     )
     return {
         "title": f"How well can {dataset.things} be classified with {max(common.n_labels)} labels?",
-        "subtitle": f"Contrastive pre-training (SimCLR) against supervised training on {dataset.name}",
+        "subtitle": f"Contrastive pre-training (SimCLR), augmentation and neighbours on {dataset.name}",
         "date": provenance.last_change()[0],
         "year": provenance.last_change()[0][-4:],
         "note": "" if study.is_committed else built,

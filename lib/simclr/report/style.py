@@ -24,7 +24,7 @@ PHONE = 3.5  # inches, of a figure on a phone
 INK = "#222222"  # text and the first series that is no method
 SOFT = "#6E6E6E"  # secondary text, thin lines
 ACCENT = "#0B7A5B"  # the second series that is no method
-MARKERS = "osvD^P*Xh<>"  # a colour of the methods each
+MARKERS = "osvD^P>Xh<*"  # a colour of the methods each
 SMALL = 8  # points, the smallest text anywhere
 
 
