@@ -9,8 +9,8 @@ from simclr.experiment import statistics
 
 _OWN, _RANDOM, _OTHER = "ablation_own_answers", "ablation_without_pre_training", "ablation_other_starts"
 _NONE, _TEN = "ablation_nothing_learned", "__ten_labels"
-# What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labels that
-# spread, and of self-training.
+# What finds the neighbours -> the numbers that prose has of it, with ten labels and with all: of the labels
+# that spread, and of self-training.
 # fmt: off
 NUMBERS = {
     "nothing (the control)": ["", f"{_OWN}{_TEN}_selftrain_control", "", f"{_OWN}_selftrain_control"],

@@ -90,7 +90,7 @@ def headline(results: pd.DataFrame, summary: pd.DataFrame, record: float | None 
     if record:
         look = BESIDE | {"size": style.SMALL, "color": style.SOFT, "annotation_clip": False}
         means.axhline(1 - record, color=style.SOFT, linewidth=0.8, linestyle="--")
-        means.annotate(f"published {style.accuracy(record)}", (0.02, 1 - record), (0, 3), **look)
+        means.annotate(f"published {style.accuracy(record)}", (0.02, 1 - record), (0, 8), **look)
     _method_dots(dots, results[results.n_labels == most], summary[summary.n_labels == most])
     dots.set_xlabel(f"Test accuracy with {most} labels")
     return fig
