@@ -22,7 +22,7 @@ def folder(tmp_path) -> Path:
 
 
 def load(folder=files.PARAMS, profile="full", variant=params.SOURCE, changes=None):
-    return params.load(SECTIONS, profile, variant, changes, folder)
+    return params.load(profile, variant, changes, folder)
 
 
 def put(file: Path, section: str, name: str, value: str | None) -> None:

@@ -225,7 +225,9 @@ def test_with_neighbours_the_second_view_is_of_one_of_them():
     partners = torch.stack([torch.arange(12).roll(-1), torch.arange(12).roll(-2)], dim=1)
     seen = []
     for epoch in range(8):
-        for batch in pretrain.two_views(images, Views(), 4, 0, epoch, partners):
+        generator = torch.Generator().manual_seed(epoch)
+        for pairs in pretrain.positive_pairs(12, 4, generator, partners):
+            batch = pretrain.views_of_pairs(images, pairs, Views(), generator)
             first, second = (batch.mean((1, 2, 3)) * 255 / 20).round().long().chunk(2)
             seen += ((second - first) % 12).tolist()
     assert set(seen) == {1, 2}

@@ -21,11 +21,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Do what the command line says; a user's mistake is one line and exit status 2."""
     args = _parser().parse_args(arguments)
     try:
-        if args.processes < 1:
+        if getattr(args, "processes", 1) < 1:
             raise UserError(f"NPROC: {args.processes} processes; use 1 or more")
         images = getattr(args, "images", "")
         study = Study(args.profile, args.variant, {"own": {"images": images}} if images else {})
-        status = COMMANDS[args.command](study, args)
+        COMMANDS[args.command](study, args)
     except (UserError, OSError) as error:  # a full disk, a folder that may not be written
         if FIRST:
             print(f"error: {error}", file=sys.stderr)
@@ -39,8 +39,6 @@ def main(arguments: list[str] | None = None) -> None:
         if "LOCAL_RANK" not in os.environ:
             print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
         raise SystemExit(130) from None
-    if status:
-        raise SystemExit(status)
 
 
 def report(study: Study, args: Namespace) -> None:
@@ -145,11 +143,11 @@ def data(study: Study, _: Namespace) -> None:
     print(f"data: {study.dataset.key} from {source}; checked: {checked}; in {place}")
 
 
-def verify(study: Study, _: Namespace) -> int:
+def verify(study: Study, _: Namespace) -> None:
     """Train all anew and compare it with the report."""
     from simclr.experiment import verify as rebuilt
 
-    return rebuilt.verify(study)
+    raise SystemExit(rebuilt.verify(study))
 
 
 def own_images(study: Study, args: Namespace) -> None:
@@ -172,7 +170,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=does, description=does)
         if name in ("run", "encode"):
             command.add_argument("stage")
-        command.add_argument("--processes", type=int, default=1, help="that pre-train together")
+        if do in (report, run, train, encode):
+            command.add_argument("--processes", type=int, default=1, help="that pre-train together")
         if name == "train":
             command.add_argument("stages", nargs="*", default=list(STAGES), metavar="stage")
         if do is own_images:

@@ -1,7 +1,7 @@
 """The protocol of a label draw: what a method is given, and how its classifier is tested."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,17 @@ class Task:
     encoder: Encoder | None
     dtype: torch.dtype
     pool: Pool | None = None
+
+
+def edges(graph: Mapping[str, np.ndarray], exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of a graph's edges and the images that they lead to, (N, k) each.
+
+    Args:
+        graph: `indices`, and `weights` or else `cosines` (N, k), which count to the power `exponent` (Iscen
+            et al. 2019, eq. 9).
+    """
+    weights = graph["weights"] if "weights" in graph else graph["cosines"].clip(0) ** exponent
+    return weights, graph["indices"]
 
 
 # What training leaves behind, a value an epoch: step, loss and accuracy; empty without epochs.

@@ -1,8 +1,5 @@
 """Which images lie near which, by an encoder's features."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -57,17 +54,6 @@ def nearest(h: Tensor, k: int) -> tuple[Tensor, Tensor]:
         similarity[:, start:].fill_diagonal_(-torch.inf)  # not itself
         cosines[rows], indices[rows] = similarity.topk(k, dim=1)
     return cosines, indices
-
-
-def edges(graph: Mapping[str, np.ndarray], exponent: float) -> tuple[np.ndarray, np.ndarray]:
-    """The weights of a graph's edges and the images that they lead to, (N, k) each.
-
-    Args:
-        graph: `indices`, and `weights` or else `cosines` (N, k), which count to the power `exponent` (Iscen
-            et al. 2019, eq. 9).
-    """
-    weights = graph["weights"] if "weights" in graph else graph["cosines"].clip(0) ** exponent
-    return weights, graph["indices"]
 
 
 def components(h: Tensor, many: int = 64) -> Tensor:

@@ -138,21 +138,18 @@ def training_step(
     return loss.detach()
 
 
-def two_views(
-    images: Tensor, views: Views, batch_size: int, seed: int, epoch: int, partners: Tensor | None = None
-) -> Iterator[Tensor]:
+def two_views(images: Tensor, views: Views, batch_size: int, seed: int, epoch: int) -> Iterator[Tensor]:
     """The batches of an epoch, shuffled; the last partial one is left out.
 
     Args:
         images: (M, 28, 28) uint8, on the device to train on; `batch_size` of them at least.
         batch_size: images N of a batch; of several processes each gets its share of every batch.
-        partners: (M, k) nearest neighbours of each image, of one of which the second view is.
 
     Yields:
         (2N, 1, 28, 28) floats, rows i and i + N a positive pair.
     """
     generator = torch.Generator(images.device).manual_seed(seed_of(seed, epoch))
-    for pairs in positive_pairs(len(images), batch_size, generator, partners):
+    for pairs in positive_pairs(len(images), batch_size, generator):
         yield views_of_pairs(images, pairs, views, generator)
 
 
@@ -167,7 +164,7 @@ def positive_pairs(
     """The pairs of each batch of an epoch among so many images, shuffled.
 
     Args:
-        partners: (many, k) indices of the nearest neighbours of each image, see `two_views`.
+        partners: (many, k) indices of the nearest neighbours of each image, one of which is its partner.
 
     Yields:
         (N, 2) indices.

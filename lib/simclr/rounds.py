@@ -7,7 +7,7 @@ from simclr.augment import views_of
 from simclr.distortion import joined
 from simclr.draws import History, Task
 from simclr.model import Classifier
-from simclr.neighbours import averaged_features, edges, nearest
+from simclr.neighbours import averaged_features, nearest
 from simclr.selftrain import selftrain
 
 
@@ -23,7 +23,7 @@ def selftrain_twice(task: Task, params) -> tuple[Classifier, History]:
     pool, link = task.pool, SimpleNamespace(**params.teacher)
     h = averaged_features(first.encoder, pool.images, views_of(link), link.feature_views, task.dtype)
     cosines, indices = (found.cpu().numpy() for found in nearest(h, link.neighbours))
-    learned = edges({"cosines": cosines, "indices": indices}, params.exponent)
+    learned = cosines.clip(0) ** params.exponent, indices
     settings = params.reach, params.softness, params.encoder_share
     weights, indices = joined(pool.images, learned, (pool.weights, pool.indices), *settings)
     again = replace(task, encoder=first.encoder, pool=replace(pool, weights=weights, indices=indices))

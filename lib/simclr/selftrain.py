@@ -2,13 +2,13 @@
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from simclr.augment import views_of
+from simclr.data import CLASSES
 from simclr.draws import History, Task
 from simclr.model import Classifier, Encoder
-from simclr.spread import CLASSES, graph_labels
-from simclr.supervised import Recipe, recipe_for, train
+from simclr.spread import graph_labels
+from simclr.supervised import recipe_for, train
 
 
 def selftrain(task: Task, params) -> tuple[Classifier, History]:
@@ -28,35 +28,17 @@ def selftrain(task: Task, params) -> tuple[Classifier, History]:
     return teach(task, params, *graph_labels(task, params))
 
 
-def teach(task: Task, params, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, History]:
-    """Train a copy of the encoder and a new head on the pool's images `rows` (n,) with `labels` (n,)."""
-    images = task.pool.images[torch.from_numpy(rows)]
-    recipe = recipe_for(
-        task,
-        params,
-        params.steps,
-        (params.learning_rate, params.learning_rate),
-        views_of(params),
-        update_norm=True,
-        warmup=params.warmup_steps,
-        label_smoothing=params.label_smoothing,
-        ema_decay=params.ema_decay,
-    )
-    targets = torch.from_numpy(labels).to(images.device)
-    return student(task.encoder, images, targets, CLASSES, params, recipe)
-
-
-def student(
-    start: Encoder, images: Tensor, labels: Tensor, classes: int, params, recipe: Recipe
+def teach(
+    task: Task, params, rows: np.ndarray, labels: np.ndarray, classes: int = CLASSES
 ) -> tuple[Classifier, History]:
-    """Train a copy of an encoder and a new head.
-
-    Args:
-        images: (n, 28, 28) uint8, with their labels (n,), on one device.
-        params: gives the probabilities of dropout.
-    """
+    """Train a copy of the encoder and a new head on the pool's images `rows` (n,) with `labels` (n,)."""
+    rates = params.learning_rate, params.learning_rate
+    more = {"label_smoothing": params.label_smoothing, "ema_decay": params.ema_decay}
+    more["warmup"] = params.warmup_steps
+    recipe = recipe_for(task, params, params.steps, rates, views_of(params), True, **more)
+    images = task.pool.images[torch.from_numpy(rows)]
     torch.manual_seed(recipe.seed)
-    encoder = Encoder(params.dropout_conv, params.dropout_dense, start.network).to(images.device)
-    encoder.load_state_dict(start.state_dict())
+    encoder = Encoder(params.dropout_conv, params.dropout_dense, task.encoder.network).to(images.device)
+    encoder.load_state_dict(task.encoder.state_dict())
     model = Classifier(encoder, classes)
-    return model, train(model, images, labels, recipe)
+    return model, train(model, images, torch.from_numpy(labels).to(images.device), recipe)

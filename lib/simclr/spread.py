@@ -5,11 +5,10 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import cg
 
+from simclr.data import CLASSES
 from simclr.draws import History, Task
 from simclr.model import Classifier, features
 from simclr.probe import fit_linear, joined
-
-CLASSES = 10
 
 
 def spread(

@@ -13,12 +13,12 @@ from simclr.model import Classifier, Encoder
 from simclr.networks import SOURCE
 
 
-def save_network(file: Path, network: nn.Module) -> None:
-    """Write the weights of an encoder or classifier as safetensors, with the name of its network."""
+def save_network(file: Path, network: nn.Module, **about: str) -> None:
+    """Write the weights of an encoder or classifier as safetensors, with its network's name and `about`."""
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     encoder = network.encoder if isinstance(network, Classifier) else network
     # save_file would leave it readable to its owner alone
-    file.write_bytes(save(weights, {"network": encoder.network}))
+    file.write_bytes(save(weights, {"network": encoder.network} | about))
 
 
 def load_encoder(file: Path) -> Encoder:
@@ -26,9 +26,9 @@ def load_encoder(file: Path) -> Encoder:
     return _load(file, lambda encoder: encoder)
 
 
-def load_classifier(file: Path | str) -> Classifier:
-    """A saved classifier, in eval mode: (N, 1, 28, 28) floats in [0, 1] -> logits (N, 10)."""
-    return _load(Path(file), Classifier)
+def load_classifier(file: Path | str, classes: int = 10) -> Classifier:
+    """A saved classifier, in eval mode: (N, 1, 28, 28) floats in [0, 1] -> logits (N, classes)."""
+    return _load(Path(file), lambda encoder: Classifier(encoder, classes))
 
 
 def _load(file: Path, whole: Callable[[Encoder], nn.Module]):

@@ -21,9 +21,7 @@ def encode(job, progress: Callable[[str], None]) -> None:
     images = pool[: params.unlabelled_images].to(device)
     validation = data.images(job.data, "validation")[: params.validation_images].to(device)
     checkpoint = job.folder / "checkpoint.pt"
-    start = None
-    if "start" in job.reads:
-        start = load_encoder(job.reads["start"].file(ENCODER))
+    start = load_encoder(job.reads["start"].file(ENCODER)) if "start" in job.reads else None
 
     def keep(epoch: int, encoder: Encoder) -> None:
         if epoch in inputs["kept"] and ranks.rank() == 0:

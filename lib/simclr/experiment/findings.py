@@ -98,8 +98,8 @@ class Findings:
 
         The median epoch's time times the epochs, so that an interruption does not count.
         """
-        epochs = self._history(encoder, self.study.seeds(encoder)[0])
-        return epochs.seconds.median() * epochs.epoch.max() / 60
+        epochs = self._history(encoder, self.study.seeds(encoder)[0]).query("epoch > 0")
+        return epochs.seconds.median() * len(epochs) / 60
 
     @cached_property
     def map(self) -> dict[str, np.ndarray]:

@@ -9,7 +9,8 @@ import torch
 from simclr import data, hardware
 from simclr.augment import Views
 from simclr.distortion import joined, least_distorted, nearness
-from simclr.neighbours import averaged_features, components, edges, nearest
+from simclr.draws import edges
+from simclr.neighbours import averaged_features, components, nearest
 from simclr.weights import load_encoder
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from simclr import choose, data, draws, hardware
-from simclr.neighbours import edges
 from simclr.weights import load_encoder, save_network
 
 CLASSIFIER, RESULT = "classifier.safetensors", "result.npz"
@@ -45,7 +44,7 @@ def task_of(job, device: torch.device, dtype: torch.dtype) -> draws.Task:
         encoder = load_encoder(job.reads["encoder"].file("encoder.safetensors")).to(device)
     if "graph" in job.reads:
         graph = job.reads["graph"].arrays("graph.npz")
-        along = edges(graph, inputs["params"]["exponent"])
+        along = draws.edges(graph, inputs["params"]["exponent"])
     if inputs["chosen"]:
         rows = choose.typical(graph["components"], graph["cosines"], inputs["n_labels"], inputs["draw"])
     else:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from simclr.experiment import graphs, statistics
-from simclr.experiment.stages import CONTROL, METHODS
+from simclr.experiment.stages import CONTROL
 from simclr.loss import chance_loss
 
 # Test images of MNIST whose label most of five annotators reject (Northcutt, Athalye & Mueller 2021).
@@ -41,6 +41,7 @@ def numbers(found: "Findings") -> dict[str, float | str]:
     }
     if "pretrain" in found.stages:
         numbers |= _pretraining(found.pretraining, found.study.params["pretrain"].batch_size)
+        numbers["pretrain_minutes"] = found.minutes("pretrained")
     if "probe" in found.stages:
         for name in ("before", "after"):
             numbers[f"neighbours_{name}"] = float(found.map[f"{name}_neighbours"])
@@ -103,7 +104,6 @@ def _best(found: "Findings") -> dict[str, float | str]:
     recalls = found.classes[found.classes.method == best].sort_values("recall")
     numbers: dict[str, float | str] = {
         "best": best,
-        "best_spoken": METHODS[best].spoken,
         "hardest_class": int(recalls.digit.iloc[0]),
         "hardest_recall": float(recalls.recall.iloc[0]),
     }
@@ -178,10 +178,7 @@ def _rates(rates: pd.DataFrame) -> dict[str, float]:
 
 
 def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:
-    """What the prose quotes of pre-training, means over seeds; gaps are the largest of any seed.
-
-    `pretrain_minutes` is the median epoch's time times the epochs: an interruption does not count.
-    """
+    """What the prose quotes of pre-training, means over seeds; gaps are the largest of any seed."""
     trained, before = history[history.epoch > 0], history[history.epoch == 0]
     last, first = trained[trained.epoch == trained.epoch.max()], trained[trained.epoch == 1]
     gaps = (trained.train_loss - trained.validation_loss).abs()
@@ -198,6 +195,5 @@ def _pretraining(history: pd.DataFrame, batch_size: int) -> dict[str, float]:
         "alignment_last": last.alignment.mean(),
         "uniformity_first": before.uniformity.mean(),
         "uniformity_last": last.uniformity.mean(),
-        "minutes": trained.seconds.median() * trained.epoch.max() / 60,
     }
     return {f"pretrain_{name}": float(value) for name, value in found.items()}

@@ -15,13 +15,13 @@ from pydantic import ValidationError, create_model
 from simclr import files
 from simclr.errors import UserError
 from simclr.experiment.sections import Section
+from simclr.experiment.stages import SECTIONS
 
 PROFILES = ("full", "quick", "smoke")
 SOURCE = "source"  # the variant that changes nothing: the source's recipe
 
 
 def load(
-    sections: Mapping[str, type[Section]],
     profile: str = "full",
     variant: str = SOURCE,
     changes: Mapping | None = None,
@@ -30,7 +30,6 @@ def load(
     """The checked parameters of every section, and a table of them with their reasons.
 
     Args:
-        sections: name -> class; the sections that the files may hold.
         changes: section -> parameter -> value, put in the place of what the files say.
         folder: where the YAML files are.
 
@@ -41,12 +40,12 @@ def load(
         UserError: a line for each mistake, naming the file, the field, its value and what is allowed; an
             unknown section comes alone.
     """
-    values: dict[str, dict] = {name: {} for name in sections}
+    values: dict[str, dict] = {name: {} for name in SECTIONS}
     rows: dict[tuple[str, str], dict] = {}
     for place, content, reasons in _layers(profile, variant, changes or {}, folder):
         for section, given in content.items():
-            if section not in sections:
-                known = ", ".join(sections)
+            if section not in SECTIONS:
+                known = ", ".join(SECTIONS)
                 raise UserError(f"{place}: {section}: unknown section; known: {known}")
             if not isinstance(given, Mapping):
                 raise UserError(f"{place}: {section}: must hold lines of the form name: value")
@@ -54,15 +53,15 @@ def load(
                 values[section][name] = value
                 reason = reasons.get((section, name), "")
                 rows[section, name] = {"value": value, "reason": reason, "file": place}
-    fields = {name: (kind, ...) for name, kind in sections.items()}
+    fields = {name: (kind, ...) for name, kind in SECTIONS.items()}
     try:
         checked = create_model("Parameters", __base__=Section, **fields)(**values)
     except ValidationError as error:
         base = {"file": files.shown(folder / "full.yaml")}
-        lines = [_line(mistake, sections, rows, base) for mistake in error.errors()]
+        lines = [_line(mistake, rows, base) for mistake in error.errors()]
         raise UserError("\n".join(lines)) from None
     table = [{"section": s, "parameter": name, **row} for (s, name), row in rows.items()]
-    return {name: getattr(checked, name) for name in sections}, pd.DataFrame(table)
+    return {name: getattr(checked, name) for name in SECTIONS}, pd.DataFrame(table)
 
 
 def _layers(profile: str, variant: str, changes: Mapping, folder: Path):
@@ -103,7 +102,7 @@ def read(file: Path) -> tuple[dict, dict[tuple[str, str], str]]:
     return content, reasons
 
 
-def _line(error: Mapping, sections: Mapping, rows: Mapping, base: Mapping) -> str:
+def _line(error: Mapping, rows: Mapping, base: Mapping) -> str:
     """One mistake that pydantic found, in our words."""
     section, *inside = error["loc"]
     message, kind = error["msg"].removeprefix("Value error, "), error["type"]
@@ -114,7 +113,7 @@ def _line(error: Mapping, sections: Mapping, rows: Mapping, base: Mapping) -> st
     if kind == "missing":
         return f"{place}: {section}.{name}: missing"
     if kind == "extra_forbidden":
-        known = ", ".join(sections[section].model_fields)
+        known = ", ".join(SECTIONS[section].model_fields)
         return f"{place}: {section}.{name}: unknown parameter; known: {known}"
     given = error["input"]
     text = f"{section}.{name}: {given!r}: {message[0].lower()}{message[1:]}"

@@ -82,15 +82,10 @@ class AllViews(Augmentation):
         return self
 
 
-class PretrainingViews(AllViews):
-    """The views of pre-training, and its seeds."""
+class BetterViews(AllViews):
+    """The views of pre-training, its seeds, and what batches it has."""
 
     seeds: Seeds
-
-
-class BetterViews(PretrainingViews):
-    """Other views, for which other batches do."""
-
     epochs: Count
     batch_size: Annotated[int, Field(ge=2, le=16_384)]
 
@@ -132,11 +127,10 @@ class Neighbours(Schedule):
     nearest: Annotated[int, Field(ge=0, le=1000)]
 
 
-class Pretrain(Neighbours, PretrainingViews):
+class Pretrain(Neighbours, BetterViews):
     network: Literal[*NETWORKS]
     unlabelled_images: Annotated[int, Field(ge=4, le=49_900)]
     validation_images: Annotated[int, Field(ge=4, le=10_000)]
-    batch_size: Annotated[int, Field(ge=2, le=16_384)]
     temperature: Annotated[float, Field(ge=0.001, le=100)]
     learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0, le=1)]

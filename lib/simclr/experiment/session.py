@@ -9,7 +9,7 @@ from simclr.errors import UserError
 from simclr.experiment import params
 from simclr.experiment.cache import Job
 from simclr.experiment.parallel import workers
-from simclr.experiment.stages import METHODS
+from simclr.experiment.stages import CONTROL
 from simclr.experiment.study import Study
 
 POOL = 50_000  # images that a graph links
@@ -95,8 +95,10 @@ def _work(job: Job) -> float:
     if "train" in inputs:
         epoch = 2 * values["unlabelled_images"] + 2 * values["validation_images"] * FORWARD
         return values["epochs"] * epoch * (1.2 if values["nearest"] else 1)
-    steps = values.get(METHODS[job.kind].steps, 0)
-    return inputs["tested"] * FORWARD + steps * values.get("batch_size", 0)
+    if inputs["method"].endswith("probe"):  # fits a linear layer, without steps
+        return inputs["tested"] * FORWARD
+    steps = values["augmented_steps" if job.kind == CONTROL else "steps"]
+    return inputs["tested"] * FORWARD + steps * values["batch_size"]
 
 
 @cache

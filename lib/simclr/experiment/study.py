@@ -15,7 +15,7 @@ from simclr.experiment import cache, graphs, params, provenance
 from simclr.experiment.live import Live
 from simclr.experiment.parallel import side_by_side
 from simclr.experiment.sections import Pretrain
-from simclr.experiment.stages import ENCODERS, SECTIONS, STAGES, Method
+from simclr.experiment.stages import ENCODERS, STAGES, Method
 
 
 class Run(NamedTuple):
@@ -58,10 +58,16 @@ class Study:
         changes: Mapping | None = None,
         runs: Path = files.RUNS,
     ) -> None:
-        self.params, self.table = params.load(SECTIONS, profile, variant, changes)
+        self.params, self.table = params.load(profile, variant, changes)
         self.profile, self.variant, self.changes = profile, variant, dict(changes or {})
         for encoder in ENCODERS.values():
             _check(self.merged(encoder.sections), encoder.sections)
+        most = self.params["deformable"].candidates
+        for section in ("spread", "own"):
+            if (many := self.params[section].neighbours) > most:
+                raise UserError(
+                    f"{section}.neighbours: {many} with deformable.candidates: {most}; use {most} or less"
+                )
         self.runs, self.folder = runs, runs / profile / variant
 
     @property

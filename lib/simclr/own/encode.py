@@ -10,7 +10,7 @@ import torch
 from simclr import hardware
 from simclr.augment import views_of
 from simclr.distortion import joined, least_distorted, nearness
-from simclr.neighbours import averaged_features, components, edges, nearest
+from simclr.neighbours import averaged_features, components, nearest
 from simclr.pretrain import pretrained
 from simclr.weights import load_encoder, save_network
 
@@ -54,7 +54,7 @@ def link(job, progress: Callable[[str], None]) -> None:
     progress(f"distortions of {len(rows):,} images")
     apart, near = least_distorted(images, params.candidates, params.neighbours, params.reach)
     moving = nearness(apart, params.softness).cpu().numpy(), near.cpu().numpy()
-    others = edges({"cosines": cosines, "indices": indices}, params.exponent)
+    others = cosines.clip(0) ** params.exponent, indices
     weights, indices = joined(
         images, others, moving, params.reach, params.joined_softness, params.encoder_share
     )

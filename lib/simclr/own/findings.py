@@ -42,7 +42,7 @@ class Findings:
     def by_class(self) -> pd.DataFrame:
         """A row a class: class, labels, found (of these, when left out), images, share."""
         predicted = np.bincount(self._top[:, 0], minlength=len(self.classes))
-        right = self._crossed.argmax(1) == self.labels.given
+        right = (self._crossed.argmax(1) == self.labels.given) & self._crossed.any(1)  # something is said
         many = np.bincount(self.labels.given, minlength=len(self.classes))
         found = np.bincount(self.labels.given, right, len(self.classes))
         found = np.where(many > 1, found, np.nan)  # a class's only label cannot be tested
@@ -68,7 +68,9 @@ class Findings:
             "accuracy": right / many if many else np.nan,
             "low": low,
             "high": high,
-            "agreement": (self._top[self._graph["rows"], 0] == self._shares.argmax(1)).mean(),
+            "agreement": (self._top[self._graph["rows"], 0] == self._shares.argmax(1))[
+                self._shares.any(1)
+            ].mean(),
             "unsure": int((self._probabilities[:, 0] < 0.5).sum()),
             "contradictions": len(self.contradictions),
             "islands": len(self.islands),

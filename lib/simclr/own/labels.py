@@ -103,7 +103,12 @@ def read_table(file: Path) -> pd.DataFrame:
         raise UserError(f"{files.shown(file)}: not UTF-8; save it as CSV in UTF-8") from None
     first = text.split("\n", 1)[0]
     lines = csv.reader(io.StringIO(text), delimiter=";" if ";" in first else ",")
-    head, *found = [(lines.line_num, line) for line in lines if line] or [(1, [])]
+    try:
+        head, *found = [(lines.line_num, line) for line in lines if line] or [(1, [])]
+    except csv.Error as error:  # a quote that is never closed makes one field of all that follows
+        raise UserError(
+            f"{files.shown(file)}, line {lines.line_num}: {error}; is a quote left open?"
+        ) from None
     if not set(COLUMNS) <= set(head[1]):
         raise UserError(f"{files.shown(file)}: begins with {first!r}; file,label is needed")
     for number, line in found:

@@ -5,18 +5,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
-from simclr.augment import views_of
+from simclr.draws import Pool, Task
 from simclr.model import Classifier, features, predict
 from simclr.own.encode import ENCODER, GRAPH, images_of, inputs_of
 from simclr.probe import fit_linear
-from simclr.selftrain import student
+from simclr.selftrain import teach
 from simclr.spread import both, laplacian, surest
-from simclr.supervised import Recipe
-from simclr.weights import load_encoder
+from simclr.weights import load_encoder, save_network
 
 CLASSIFIER, PREDICTED, LEARNED = "classifier.safetensors", "predicted.npz", "learned.npz"
 FOLDS = 10  # of the labels, to test the probe
@@ -36,8 +34,9 @@ def learn(job, progress: Callable[[str], None]) -> None:
     labelled = np.searchsorted(graph["rows"], job.inputs["labelled"])
     progress("labels spread")
     system = laplacian(graph["weights"], graph["indices"], params.alpha)
-    encoder, images = load_encoder(job.reads["encoder"].file(ENCODER)), images_of(job)
-    h = features(encoder.to(device), torch.from_numpy(images[graph["rows"]]).to(device), dtype)
+    encoder, images = load_encoder(job.reads["encoder"].file(ENCODER)).to(device), images_of(job)
+    pool = torch.from_numpy(images[graph["rows"]]).to(device)
+    h = features(encoder, pool, dtype)
     graph_says = spread(system, labelled, given, len(classes))
     probe_says = probe(h, labelled, given, len(classes), params.probe_l2)
     shares, crossed = (
@@ -48,14 +47,11 @@ def learn(job, progress: Callable[[str], None]) -> None:
     called[labelled] = given
     teaching = np.union1d(surest(shares, params.surest), labelled)
     teaching = teaching[(shares[teaching].max(1) > 0) | np.isin(teaching, labelled)]
-    taught = torch.from_numpy(images[graph["rows"][teaching]]).to(device)
     progress(f"a network learns {len(teaching):,} images")
-    targets, recipe = torch.from_numpy(called[teaching]).to(device), _recipe(params, dtype)
-    model, _ = student(encoder, taught, targets, len(classes), params, recipe)
-    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    task = Task(0, None, None, encoder, dtype, Pool(pool, labelled))
+    model, _ = teach(task, params, teaching, called[teaching], len(classes))
     about = {"classes": json.dumps(classes, ensure_ascii=False), "invert": job.inputs["invert"]}
-    content = save(weights, about)
-    (job.folder / CLASSIFIER).write_bytes(content)
+    save_network(job.folder / CLASSIFIER, model, **about)
     np.savez(job.folder / PREDICTED, **two_likeliest(model, images, device, dtype))
 
 
@@ -117,24 +113,6 @@ def probe(
 def _shares(mass: np.ndarray) -> np.ndarray:
     total = mass.sum(1, keepdims=True)
     return np.divide(mass, total, out=np.zeros_like(mass), where=total > 0).astype(np.float32)
-
-
-def _recipe(params, dtype: torch.dtype) -> Recipe:
-    """How the network learns labels of the graph."""
-    return Recipe(
-        steps=params.student_steps,
-        batch_size=params.batch_size,
-        encoder_rate=params.student_rate,
-        head_rate=params.student_rate,
-        weight_decay=params.student_decay,
-        views=views_of(params),
-        update_norm=True,
-        seed=params.seed,
-        dtype=dtype,
-        warmup=params.student_steps // 10,
-        label_smoothing=params.label_smoothing,
-        ema_decay=params.ema_decay,
-    )
 
 
 def two_likeliest(

@@ -7,19 +7,17 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 
 from simclr.errors import UserError
-from simclr.model import Classifier, Encoder
+from simclr.model import Classifier
 from simclr.own import collection, learn
+from simclr.weights import load_classifier
 
 
 def load(file: Path | str) -> tuple[Classifier, list[str]]:
     """A classifier that `make classify` wrote, in eval mode, and the names of its classes."""
     classes = json.loads(_about(file)["classes"])
-    model = Classifier(Encoder(), len(classes))
-    model.load_state_dict(load_file(file))
-    return model.eval().to(memory_format=torch.channels_last), classes
+    return load_classifier(file, len(classes)), classes
 
 
 def classify(file: Path | str, source: Path | str) -> pd.DataFrame:

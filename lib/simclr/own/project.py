@@ -23,6 +23,7 @@ _VIEWS = set(AllViews.model_fields)
 # What is as in sections `pretrain` and `selftrain`.
 _PRETRAINING = {"temperature", "learning_rate", "weight_decay", "projection_hidden", "projection_size"}
 _STUDENT = {"batch_size", "dropout_conv", "dropout_dense", "label_smoothing", "ema_decay"}
+_STUDENT |= {"learning_rate", "weight_decay"}
 
 
 class Project:
@@ -61,13 +62,13 @@ class Project:
                 f"{files.shown(self.folder)}: belongs to {kept['source']}; give {self.source} another name, "
                 "or move that folder away"
             )
-        if self.source.is_file() and kept.get("digest", self.collection.digest) != self.collection.digest:
+        content = files.sha256(self.source) if self.source.is_file() else ""
+        if kept.get("content", content) != content:
             raise UserError(
                 f"{self.source}: not the array that {files.shown(self.labels_file)} was made for, whose rows "
                 f"its labels name; move {files.shown(self.folder)} away to begin anew"
             )
-        found = {"source": str(self.source), "digest": self.collection.digest}
-        files.write_json(self.folder / "source.json", found)
+        files.write_json(self.folder / "source.json", {"source": str(self.source), "content": content})
 
     @property
     def labels_file(self) -> Path:
@@ -118,10 +119,10 @@ class Project:
 
     def classifier(self) -> cache.Job:
         """The classifier that the labels give, with what the graph and cross-validation say."""
-        names = {"alpha", "probe_weight", "surest", "student_steps", "seed", "sample"}
-        taught = self.study.params["selftrain"]
-        values = self.params.model_dump(include=_VIEWS | names) | taught.model_dump(include=_STUDENT)
-        values |= {"student_rate": taught.learning_rate, "student_decay": taught.weight_decay}
+        own, taught = self.params, self.study.params["selftrain"]
+        names = {"alpha", "probe_weight", "surest", "seed"}
+        values = own.model_dump(include=_VIEWS | names) | taught.model_dump(include=_STUDENT)
+        values |= {"steps": own.student_steps, "warmup_steps": own.student_steps // 10}
         values["probe_l2"] = self.study.params["common"].probe_l2
         return self._job(
             "own_classifier",

@@ -128,7 +128,7 @@ def _output(data: dict[str, str], metadata: dict, report: Report) -> list[str]:
             if kind == "figure":
                 forms = (data.get(kind) for kind in ("image/svg+xml", NARROW))
                 report.figures[ours["label"]] = [svg for svg in forms if svg]
-                head += f" src=figures/{ours['label']}.svg width={ours['size'][0]:.2f}"
+                head += f" src=figures/{ours['label']}.svg width={ours['width']:.2f}"
                 head += " .photo" if ours["photo"] else ""
             return [_div(head, f"{_div('.caption', ours['caption'])}\n\n{text}")]
     return []

@@ -31,13 +31,10 @@ def content(findings: Findings) -> str:
     Of the other methods it has the answers alone, those of their classifiers of the first draw.
     """
     many = min(IMAGES, len(findings.maps[0]), len(findings.truth))
-    runs = [run for run in findings.runs if run.job.inputs["keep_classifier"]]
-    files = {run.method.key: run.job.file("classifier.safetensors") for run in runs}
-    shown = [method for method in METHODS if method in files]
-    if findings.study.params["pretrain"].network != SOURCE:  # the page knows that network alone
-        shown = ["baseline", "baseline_augmented"]
+    own = findings.study.params["pretrain"].network == SOURCE  # the page knows that network alone
+    shown, folder = METHODS if own else METHODS[:2], findings.study.folder
     images = data.images(findings.study.data, "test")[:many]
-    networks = {method: rounded(load_classifier(files[method])) for method in shown}
+    networks = {m: rounded(load_classifier(folder / f"{m}.safetensors")) for m in shown}
     answers = {m: network(to_float(images)).argmax(1).tolist() for m, (network, _) in networks.items()}
     others = [m for m in (*findings.overview, "spread_neighbours") if m not in shown]
     stored = {method: findings.predicted(method)[0, :many] for method in others}

@@ -38,7 +38,7 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
         caption: Markdown, may hold `$math$`, citations and references. Also the PDF's alternative text.
         photo: a picture of images, not a chart; the page marks it as one.
     """
-    size = list(72 * fig.get_size_inches())  # points
+    width = 72 * fig.get_figwidth()  # points
     content = {"image/svg+xml": _svg(fig)}
     phone = getattr(fig, "phone", None)  # see `pictures`
     if not photo:
@@ -46,7 +46,7 @@ def figure(fig: Figure, label: str, caption: str, photo: bool = False) -> None:
         phone = fig
     if phone:
         content[NARROW] = _svg(phone)
-    _publish_labelled(content, label, caption, kind="figure", size=size, photo=photo)
+    _publish_labelled(content, label, caption, kind="figure", width=width, photo=photo)
 
 
 def _svg(fig: Figure) -> str:
