@@ -8,7 +8,6 @@ import torch
 from simclr.augment import Views, gaussian_blur
 
 ALL = Views(rotation=45, crop_scale=0.5, crop_aspect=1.333, shear=0.3, blur=2.0)
-ALONE = [{"rotation": 45}, {"crop_scale": 0.5}, {"crop_aspect": 1.333}, {"shear": 0.3}, {"blur": 2}]
 MANY = 2000
 
 
@@ -31,12 +30,11 @@ def maps(views, seed=0, n=MANY):
     return torch.cat([theta, last], dim=1)
 
 
-@pytest.mark.parametrize("views", [ALL, *(Views(**one) for one in ALONE)], ids=str)
-def test_each_image_has_its_own_parameters_and_stays_between_0_and_1(images, views):
-    out = views(images[2:3].repeat(8, 1, 1, 1), generator())
+def test_each_image_has_its_own_parameters_and_stays_between_0_and_1(images):
+    out = ALL(images[2:3].repeat(8, 1, 1, 1), generator())
     assert out.shape == images.shape
     assert (torch.cdist(out.flatten(1), out.flatten(1)) + torch.eye(8) > 1e-4).all()
-    out = views(images, generator())
+    out = ALL(images, generator())
     assert out.min() >= 0 and out.max() <= 1 + 1e-6 and (out[0] == 0).all()
 
 

@@ -73,10 +73,8 @@ def test_the_readme_says_what_the_benchmark_measured(column, machine):
     cells = [f"{ours:.0f}", *(f"{peer:.0f} (× {ours / peer:.1f})" for peer in peers)]
     cells.append(f"{roofline['bound_seconds'] / roofline['step_seconds']:.0%}")
     for row in found["time_to_accuracy"]:
-        accuracy, seconds = (
-            sum(run[name] for run in row["runs"]) / len(row["runs"]) for name in ("accuracy", "seconds")
-        )
-        cells.append(f"{accuracy:.1%} after {seconds:.0f} s")
+        mean = pd.DataFrame(row["runs"]).mean()
+        cells.append(f"{mean.accuracy:.1%} after {mean.seconds:.0f} s")
     table = README[README.index("| | without bf16 | with bf16 |") :].split("\n\n")[0]
     assert [line.split("|")[column].strip() for line in table.splitlines()[2:]] == cells
 

@@ -1,42 +1,39 @@
-"""Label draws: pinned, nested, balanced; and the real files, where they have been fetched."""
+"""Label draws: pinned, nested, balanced."""
 
 import numpy as np
 import pytest
 import torch
 
-from simclr import data, fetch, files, idx
+from simclr import data, fetch
+
+LABELS = np.random.default_rng(1).integers(0, 10, data.POOL)
 
 
-@pytest.fixture(scope="module")
-def pool_labels():
-    return np.random.Generator(np.random.PCG64(1)).integers(0, 10, data.POOL)
-
-
-def test_every_prefix_of_a_balanced_draw_is_balanced(pool_labels):
-    drawn = data.draw(pool_labels, 0, 3)
+def test_every_prefix_of_a_balanced_draw_is_balanced():
+    drawn = data.draw(LABELS, 0, 3)
     assert drawn.dtype == np.int64 and len(set(drawn)) == 100
     assert drawn.min() >= 0 and drawn.max() < data.POOL  # never a validation image
     for m in range(1, 11):
-        assert (np.bincount(pool_labels[drawn[: 10 * m]], minlength=10) == m).all()
-    orders = {tuple(block) for block in pool_labels[drawn].reshape(10, 10)}
+        assert (np.bincount(LABELS[drawn[: 10 * m]], minlength=10) == m).all()
+    orders = {tuple(block) for block in LABELS[drawn].reshape(10, 10)}
     assert len(orders) == 10  # the classes do not always come in the same order
 
 
 @pytest.mark.parametrize("balanced", [True, False])
-def test_draws_nest(balanced, pool_labels):
-    longest = data.draw(pool_labels, 0, 0, 1000, balanced)
+def test_draws_nest(balanced):
+    longest = data.draw(LABELS, 0, 0, 1000, balanced)
     assert len(set(longest)) == 1000
     for size in (10, 100, 500):
-        assert (data.draw(pool_labels, 0, 0, size, balanced) == longest[:size]).all()
+        assert (data.draw(LABELS, 0, 0, size, balanced) == longest[:size]).all()
 
 
-def test_draw_is_a_pure_function_of_dataset_and_number(pool_labels):
-    first = data.draw(pool_labels, 0, 0)
+def test_draw_is_a_pure_function_of_dataset_and_number():
+    first = data.draw(LABELS, 0, 0)
     np.random.seed(5)  # noqa: NPY002
     torch.manual_seed(5)
-    assert (data.draw(pool_labels, 0, 0) == first).all()
+    assert (data.draw(LABELS, 0, 0) == first).all()
     for number, k, balanced in [(0, 1, True), (2, 0, True), (0, 0, False)]:
-        assert (data.draw(pool_labels, number, k, 100, balanced) != first).any()
+        assert (data.draw(LABELS, number, k, 100, balanced) != first).any()
     assert len({dataset.number for dataset in fetch.DATASETS.values()}) == len(fetch.DATASETS)
 
 
@@ -49,18 +46,3 @@ def test_draws_never_change():
     assert data.draw(labels, mnist, 0, 10).tolist() == first
     assert data.draw(labels, fashion, 9, 10).tolist() == tenth
     assert data.draw(labels, mnist, 0, 5, balanced=False).tolist() == random
-
-
-def test_the_real_mnist():
-    folder = files.DATA / "mnist"
-    if not folder.exists():
-        pytest.skip("data/mnist is not there: `make data` fetches it")
-    labels = data.labels(folder, "pool").numpy()
-    assert labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert fetch.checksums(folder)["idx"] == fetch.DATASETS["mnist"].sha256
-    pixels = data.images(folder, "test").numpy()
-    assert idx.sha256(pixels) == fetch.DATASETS["mnist"].sha256["test_images"]
-    for k in range(10):
-        assert (np.bincount(labels[data.draw(labels, 0, k)]) == 10).all()
-    drawn = set(data.draw(labels, 0, 0).tolist())
-    assert set(data.unlabelled(folder).tolist()) == set(range(data.POOL)) - drawn

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import torch
 import torch.nn.functional as F
+from test_model import pictures
 
 from simclr.augment import to_float
 from simclr.distortion import distortions, gradients, joined, least_distorted, nearness
@@ -12,7 +13,7 @@ from simclr.spread import normalised
 
 
 def test_a_stroke_that_moved_is_near_and_any_distance_is_that_of_the_best_patches():
-    images = torch.randint(0, 256, (3, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = pictures(3)
     images[:2] = 0
     images[0, 8:20, 12:15] = images[1, 9:21, 13:16] = 200  # one pixel down and to the right
     slopes = F.pad(gradients(to_float(images)), [2] * 4)
@@ -29,9 +30,7 @@ def test_a_stroke_that_moved_is_near_and_any_distance_is_that_of_the_best_patche
 
 
 def test_the_least_distorted_of_the_candidates_are_neighbours_and_the_nearest_weigh_most():
-    images = torch.randint(
-        0, 256, (30, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
-    )
+    images = pictures(30)
     distances, indices = least_distorted(images, candidates=29, k=4, reach=1)
     everyone = torch.arange(30).expand(30, 30)
     expected = distortions(images, everyone, 1).fill_diagonal_(torch.inf).topk(4, largest=False)
@@ -41,7 +40,7 @@ def test_the_least_distorted_of_the_candidates_are_neighbours_and_the_nearest_we
 
 
 def test_a_joined_graph_has_the_shares_it_was_given_and_its_distorted_edges_weigh_less():
-    images = torch.randint(0, 256, (6, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = pictures(6)
     images[3:] = images[:3]
     same = np.array([[3], [4], [5], [0], [1], [2]])
     others = np.ones((6, 3)), np.concatenate([same, (same + 1) % 6, (same + 2) % 6], 1)

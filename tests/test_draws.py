@@ -54,9 +54,8 @@ def job(tmp_path):
     """A data set of images that carry their number, with labels 0 to 9 in turn; and what to do."""
     for part, n in (("train", 60_000), ("test", 10_000)):
         numbers = np.arange(n)
-        pixels = np.stack([numbers % 256, numbers // 256], axis=1).astype(np.uint8)
         images = np.zeros((n, 28, 28), np.uint8)
-        images[:, 0, :2] = pixels
+        images[:, 0, 0], images[:, 0, 1] = numbers % 256, numbers // 256
         np.save(tmp_path / f"{part}_images.npy", images)
         np.save(tmp_path / f"{part}_labels.npy", (numbers % 10).astype(np.uint8))
     inputs = {"device": "cpu", "precision": "bf16", "draw": 3, "number": 0, "n_labels": 20}

@@ -14,6 +14,7 @@ from test_show import shown
 from simclr.errors import UserError
 from simclr.report import export, show, style
 
+show.setup()
 TITLE = {"title": "How well can digits be classified?", "date": "1 May 2026", "author": "A. Author"}
 NOON = 1_777_636_800  # seconds since 1970
 LOSS = r"""The loss of a pair is

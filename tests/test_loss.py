@@ -1,7 +1,6 @@
 """NT-Xent against a double loop and closed forms."""
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
@@ -33,9 +32,9 @@ def naive(z, temperature):
     return total / (2 * n)
 
 
-@pytest.mark.parametrize("n, temperature", [*product((2, 5), (0.05, 0.5, 1, 10)), (5, 0.01), (5, 0.001)])
-def test_equals_the_equation_and_does_not_overflow(n, temperature):
-    z = projections(n).requires_grad_()
+@pytest.mark.parametrize("temperature", [0.001, 0.05, 0.5, 10])
+def test_equals_the_equation_and_does_not_overflow(temperature):
+    z = projections().requires_grad_()
     loss = nt_xent(z, temperature)
     loss.backward()
     expected = naive(z.detach(), temperature)

@@ -19,15 +19,6 @@ def test_it_opens_with_its_question_and_the_three_parameters(name: str):
     assert re.findall(r"^(\w+) =", parameters.source, re.M) == ["profile", "variant", "changes"]
 
 
-@pytest.mark.parametrize("name", BOOKS)
-def test_it_holds_no_machinery(name: str):
-    for cell in BOOKS[name].cells:
-        if cell.cell_type == "code":
-            assert not re.search(r"^(def|class) ", cell.source, re.M)
-            prose = "prose(" in cell.source
-            assert prose or len(cell.source.splitlines()) <= 20
-
-
 def test_what_is_shown_only_sometimes_is_referred_to_only_sometimes():
     """Else the report of a build that does not show it has a reference that leads nowhere."""
     always, sometimes = [], []

@@ -41,6 +41,7 @@ def test_a_class_with_one_label_is_noted_and_a_slip_is_guessed(file):
         ("1.png,a\n\n2.png,b,c\n", "line 4: 3 fields, where the first line has 2"),
         ("1.png,a\n2.png,a\n", "2 labels of 1 classes.*make label"),
         ("1.png,\n", "0 labels of 0 classes"),
+        ('1.png,"' + 140_000 * "a", "line .*field limit.*quote"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_way_out(text, message, file):

@@ -43,64 +43,58 @@ def asked(page: str, script: str, folder, width: int = 1280, dark: bool = False)
     raise AssertionError("the script found nothing")
 
 
-FITS = """
-  await new Promise((done) => { place.addEventListener('ready', done); place.scrollIntoView(); });
-  const out = (e) => {
-    const box = e.getBoundingClientRect();
-    return box.width && (box.left < -1 || box.right > innerWidth + 1);
-  };
-  const scrolls = (e) => e.scrollWidth > e.clientWidth + 1;
-  const name = (e) => e.closest('figure')?.id || e.className;
-  found({
-    page: root.scrollWidth,
-    toc: toc.open,
-    cut: [...document.querySelectorAll('.picture svg, table, figcaption, .answer *, canvas')]
-      .filter(out).map(name),
-    scrolls: [...document.querySelectorAll('figure .scroll, .equation .scroll')].filter(scrolls).map(name),
-    ground: getComputedStyle(document.documentElement).backgroundColor,
-    math: [...document.fonts].filter((f) => f.family.includes('STIX')).length,
-  });"""
-
-
 @pytest.mark.parametrize(
     ("width", "dark"), [(360, True), (700, True), (768, False), (1080, True), (1280, True), (1920, False)]
 )
 def test_nothing_is_cut_or_scrolls_sideways(tmp_path, width, dark):
-    found = asked(REPORT, FITS, tmp_path, width, dark)
+    script = """
+      await new Promise((done) => { place.addEventListener('ready', done); place.scrollIntoView(); });
+      const out = (e) => {
+        const box = e.getBoundingClientRect();
+        return box.width && (box.left < -1 || box.right > innerWidth + 1);
+      };
+      const wide = (e) => e.scrollWidth > e.clientWidth + 1;
+      const name = (e) => e.closest('figure')?.id || e.className;
+      found({
+        page: root.scrollWidth,
+        toc: toc.open,
+        cut: [...document.querySelectorAll('.picture svg, table, figcaption, .answer *, canvas')]
+          .filter(out).map(name),
+        scrolls: [...document.querySelectorAll('figure .scroll, .equation .scroll')].filter(wide).map(name),
+        ground: getComputedStyle(document.documentElement).backgroundColor,
+        math: [...document.fonts].filter((f) => f.family.includes('STIX')).length,
+      });"""
+    found = asked(REPORT, script, tmp_path, width, dark)
     assert found["page"] <= width and found["cut"] == [] and found["scrolls"] == []
     assert found["toc"] is (width > 1152)  # folded on a phone
     assert found["math"] == 3
     assert found["ground"] == ("rgb(21, 23, 26)" if dark else "rgb(253, 253, 251)")
 
 
-READ = """
-  const marked = (y) => { scrollTo(0, y); mark(); return current?.hash; };
-  let shift = 0;
-  new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => { shift += value; }))
-    .observe({ type: 'layout-shift', buffered: true });
-  const all = [...toc.querySelectorAll('a')].map((a) => a.hash);
-  const ends = [marked(0), marked(root.scrollHeight)].map((hash) => all.indexOf(hash));
-  await new Promise((done) => setTimeout(done, 1000));
-  found({ titles: document.querySelectorAll('h1').length, ends, many: all.length, shift });"""
-
-
 def test_one_title_the_section_being_read_is_marked_and_nothing_jumps(tmp_path):
-    found = asked(REPORT.replace(DATA[0], ""), READ, tmp_path)
+    script = """
+      const marked = (y) => { scrollTo(0, y); mark(); return current?.hash; };
+      let shift = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => { shift += value; }))
+        .observe({ type: 'layout-shift', buffered: true });
+      const all = [...toc.querySelectorAll('a')].map((a) => a.hash);
+      const ends = [marked(0), marked(root.scrollHeight)].map((hash) => all.indexOf(hash));
+      await new Promise((done) => setTimeout(done, 1000));
+      found({ titles: document.querySelectorAll('h1').length, ends, many: all.length, shift });"""
+    found = asked(REPORT.replace(DATA[0], ""), script, tmp_path)
     assert found["titles"] == 1 and found["ends"] == [-1, found["many"] - 1]
     assert found["shift"] < 0.01
 
 
-SWITCHES = """
-  const ink = () => getComputedStyle(document.querySelector(".picture svg [style*='fill:var']")).fill;
-  const all = [ink()];
-  codeButton.click();
-  themeButton.click();
-  all.push(ink());
-  found({ ink: all, open: codes.every((details) => details.open) });"""
-
-
 def test_buttons_unfold_the_code_and_turn_the_figures_dark(tmp_path):
-    found = asked(REPORT.replace(DATA[0], ""), SWITCHES, tmp_path)
+    script = """
+      const ink = () => getComputedStyle(document.querySelector(".picture svg [style*='fill:var']")).fill;
+      const all = [ink()];
+      codeButton.click();
+      themeButton.click();
+      all.push(ink());
+      found({ ink: all, open: codes.every((details) => details.open) });"""
+    found = asked(REPORT.replace(DATA[0], ""), script, tmp_path)
     assert found["open"] and found["ink"][0] != found["ink"][1]
 
 
@@ -117,63 +111,43 @@ def test_an_accessibility_checker_finds_nothing_serious(tmp_path, dark):
     assert asked(page.replace(DATA[0], ""), script, tmp_path, dark=dark) == []
 
 
-# ---- the playground ------------------------------------------------------------------------------
-
-ANSWERS = """
-  const { data, says, testImage } = await new Promise((done) => {
-    place.addEventListener('ready', () => done(place));
-    place.scrollIntoView();
-  });
-  found(data.methods.map(({ answers }, k) => [...Array(200).keys()].filter((i) => {
-    const shares = says(k, testImage(i));
-    return String(shares.indexOf(Math.max(...shares))) === answers[i];
-  }).length));"""
-
-
 def test_the_pages_networks_answer_as_pytorchs_do(tmp_path):
     """On 200 test images, for each classifier, with the page's rounded weights."""
-    same = asked(REPORT, ANSWERS, tmp_path)
+    script = """
+      const { data, says, testImage } = await new Promise((done) => {
+        place.addEventListener('ready', () => done(place));
+        place.scrollIntoView();
+      });
+      found(data.methods.map(({ answers }, k) => [...Array(200).keys()].filter((i) => {
+        const shares = says(k, testImage(i));
+        return String(shares.indexOf(Math.max(...shares))) === answers[i];
+      }).length));"""
+    same = asked(REPORT, script, tmp_path)
     assert same == [200] * len(playground.METHODS)
 
 
-DRAWN = """
-  await new Promise((done) => { place.addEventListener('ready', done); place.scrollIntoView(); });
-  const pad = document.querySelector('.pad'), pen = pad.getContext('2d');
-  pen.beginPath(); pen.moveTo(60, 60); pen.lineTo(210, 60); pen.lineTo(120, 230); pen.stroke();
-  pad.onpointerup();
-  const drawn = [...document.querySelectorAll('.answer strong')].map((e) => e.textContent[0]);
-  document.querySelector('.map').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
-  const epoch = document.querySelector('.choice input');
-  const pixels = () => document.querySelector('.map').toDataURL();
-  const last = pixels();
-  epoch.value = 0;
-  epoch.dispatchEvent(new Event('input'));
-  const about = document.querySelector('.about').textContent;
-  found({ drawn, about, epoch: epoch.ariaValueText, moved: pixels() !== last });"""
-
-
 def test_a_drawn_seven_is_seen_the_arrow_keys_choose_an_image_and_the_map_goes_back(tmp_path):
-    found = asked(REPORT, DRAWN, tmp_path)
+    script = """
+      await new Promise((done) => { place.addEventListener('ready', done); place.scrollIntoView(); });
+      const pad = document.querySelector('.pad'), pen = pad.getContext('2d');
+      pen.beginPath(); pen.moveTo(60, 60); pen.lineTo(210, 60); pen.lineTo(120, 230); pen.stroke();
+      pad.onpointerup();
+      const drawn = [...document.querySelectorAll('.answer strong')].map((e) => e.textContent[0]);
+      document.querySelector('.map').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
+      const epoch = document.querySelector('.choice input');
+      const pixels = () => document.querySelector('.map').toDataURL();
+      const last = pixels();
+      epoch.value = 0;
+      epoch.dispatchEvent(new Event('input'));
+      const about = document.querySelector('.about').textContent;
+      found({ drawn, about, epoch: epoch.ariaValueText, moved: pixels() !== last });"""
+    found = asked(REPORT, script, tmp_path)
     assert found["drawn"][-1] == "7", found  # says the best of them
     answers = re.fullmatch(r"Test image 0, labelled \d\. (.+)", found["about"])[1].split("; ")
     shown = {style.name(method) for method in playground.METHODS}
     said = shown | {answer.split(": ")[0] for answer in answers if answer[-1].isdigit()}
     assert said >= {method.name for method in METHODS.values() if method.overview}
     assert found["epoch"] == "random weights" and found["moved"]
-
-
-LIGHTS = """
-  const pen = new OffscreenCanvas(1, 1).getContext('2d');
-  const probe = document.body.appendChild(document.createElement('i'));
-  const light = (colour) => {
-    probe.style.color = colour;
-    pen.fillStyle = getComputedStyle(probe).color;
-    pen.fillRect(0, 0, 1, 1);
-    const linear = [...pen.getImageData(0, 0, 1, 1).data].map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05;
-  };
-  found(COLOURS.map(light));"""
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -183,7 +157,18 @@ def test_colours_of_figures_carry_text(tmp_path, dark):
     used = [style.INK, style.SOFT, style.ACCENT, *methods, "#ffffff", "#222222"]
     asked_for = json.dumps(["var(--paper)", "var(--ink)", *map(inline.both, used)])
     page = REPORT.replace(DATA[0], "")
-    script = LIGHTS.replace("COLOURS", asked_for)
+    script = """
+      const pen = new OffscreenCanvas(1, 1).getContext('2d');
+      const probe = document.body.appendChild(document.createElement('i'));
+      const light = (colour) => {
+        probe.style.color = colour;
+        pen.fillStyle = getComputedStyle(probe).color;
+        pen.fillRect(0, 0, 1, 1);
+        const linear = [...pen.getImageData(0, 0, 1, 1).data].map((v) => v / 255)
+          .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05;
+      };
+      found(COLOURS.map(light));""".replace("COLOURS", asked_for)
     paper, ink, *lights, white, black = asked(page, script, tmp_path, dark=dark)
     assert all(max(one, paper) / min(one, paper) > 4.5 for one in lights)
     if dark:  # white and ink change places

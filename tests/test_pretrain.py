@@ -20,8 +20,7 @@ BATCH, IMAGES, STEPS = 8, 20, 2  # two batches an epoch, four images left out
 PLAIN = {"epochs": 3, "batch_size": BATCH, "temperature": 0.5, "learning_rate": 0.001}
 PLAIN |= {"weight_decay": 0.000001, "warmup_epochs": 1.0, "projection_hidden": 32}
 PLAIN |= {"projection_size": 16, "rotation": 45.0, "crop_scale": 0.5, "crop_aspect": 1.333}
-PLAIN |= {"shear": 0.0, "blur": 2.0, "blur_least": 0.1}
-PLAIN |= {"flip": False, "brightness": 0.0, "erase": 0.0, "nearest": 0, "network": "source"}
+PLAIN |= {"blur": 2.0, "blur_least": 0.1, "nearest": 0, "network": "source"}
 
 
 def settings(**changes):

@@ -19,9 +19,6 @@ def shown(function, *arguments, **keywords) -> list:
     return captured.outputs
 
 
-# ---- tables and code -----------------------------------------------------------------------------
-
-
 def table(df, **keywords) -> list[list[str]]:
     """The cells of the table as the report gets it, and the sides of its columns."""
     output, _ = shown(show.table, df, "tbl-a", "A.", **keywords)
@@ -32,13 +29,15 @@ def table(df, **keywords) -> list[list[str]]:
 
 
 def test_table_has_cells_of_one_line_and_numbers_on_the_right():
-    df = pd.DataFrame({"a b": ["two\nlines", "$x$"], "n": [1, 2], "share": [0.123, float("nan")]})
+    df = pd.DataFrame({"a b": ["two\nlines", "$x$"], "ok": [True, False], "share": [0.123, float("nan")]})
+    df["n"], df["x"] = [1, 2], [-0.123456, 12345.6]
     assert table(df, formats={"share": ".1%", "a b": str}) == [
-        ["a b", "n", "share"],
-        ["two lines", "1", "12.3%"],
-        ["$x$", "2", "–"],
-        ["left", "right", "right"],
+        ["a b", "ok", "share", "n", "x"],
+        ["two lines", "yes", "12.3%", "1", "−0.123"],
+        ["$x$", "no", "–", "2", "1.23e+04"],
+        ["left", "left", "right", "right", "right"],
     ]
+    assert table(df, formats={"x": lambda x: f"{x:,.0f} s"})[2][-1] == "12,346 s"
 
 
 def test_table_shows_a_named_index_only():
@@ -46,15 +45,6 @@ def test_table_shows_a_named_index_only():
     assert table(df)[1:-1] == [["a", "1.5"], ["b", "2.25"]]
     assert table(df.reset_index(drop=True))[1:-1] == [["1.5"], ["2.25"]]
     assert table(df[:0])[0] == ["method", "n"]
-
-
-def test_table_cells():
-    df = pd.DataFrame({"ok": [True, False], "s": ["a\nb", "1.0"], "x": [-0.123456, 12345.6]})
-    assert table(df)[1] == ["yes", "a b", "−0.123"]
-    assert table(df, formats={"x": lambda x: f"{x:,.0f} s"})[2] == ["no", "1.0", "12,346 s"]
-
-
-# ---- prose ---------------------------------------------------------------------------------------
 
 
 def said(template: str, *premises: str) -> list:

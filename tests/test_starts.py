@@ -31,11 +31,7 @@ def task() -> Task:
 
 
 @pytest.mark.parametrize(
-    ("method", "params"),
-    [
-        (selftrain_control, SELFTRAIN | {"teacher": CONTROL}),
-        (fixmatch, FIXMATCH),
-    ],
+    ("method", "params"), [(selftrain_control, SELFTRAIN | {"teacher": CONTROL}), (fixmatch, FIXMATCH)]
 )
 def test_three_labels_and_the_pool_teach_a_network(task, method, params):
     classifier, _ = method(task, SimpleNamespace(**params))

@@ -18,16 +18,11 @@ RECIPE |= {"weight_decay": 0.0, "views": None, "update_norm": True, "seed": 0}
 PARAMS = {"seed": 0, "steps": 2, "augmented_steps": 6, "batch_size": 10, "weight_decay": 0.0}
 PARAMS |= {"dropout_conv": 0.0, "dropout_dense": 0.0, "learning_rate": 0.003, "update_norm": False}
 PARAMS |= {"rotation": 20, "crop_scale": 0.6, "crop_aspect": 1.3, "shear": 0.2, "probe_l2": 0.001}
-PARAMS |= {"flip": False}
-PARAMS |= {"encoder_learning_rate": 0.003, "head_learning_rate": 0.003}
+PARAMS |= {"flip": False, "encoder_learning_rate": 0.003, "head_learning_rate": 0.003}
 
 
 def recipe(**changes):
     return Recipe(**{"dtype": torch.float32} | RECIPE | changes)
-
-
-def settings(**changes):
-    return SimpleNamespace(**PARAMS | changes)
 
 
 def labelled(n=20):
@@ -62,7 +57,7 @@ def task(draw=0, encoder=None):
 
 
 def fit(method, given, **changes):
-    return method(given, settings(**changes))
+    return method(given, SimpleNamespace(**PARAMS | changes))
 
 
 def batches_of(model):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from simclr import data
-from simclr.neighbours import edges
+from simclr.draws import edges
 from simclr.spread import spread
 
 RATES = "rates.csv"
