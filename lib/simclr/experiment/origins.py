@@ -23,7 +23,7 @@ NUMBERS = {
         "right_the_sources_encoder", f"{_OTHER}_selftrain_source"],
     "pixels that may move": ["right_pixels_that_may_move_fewest", f"{_NONE}{_TEN}",
         "right_pixels_that_may_move", _NONE],
-    "the same, then what it taught, too": ["", f"{_NONE}__twice{_TEN}", "", f"{_NONE}__twice"],
+    "pixels that may move, two rounds": ["", f"{_NONE}__twice{_TEN}", "", f"{_NONE}__twice"],
     "the better encoder": ["right_the_better_encoder_fewest", "ablation_ten_labels_selftrain_encoder",
         "right_the_better_encoder", "ablation_encoder_alone_selftrain_encoder"],
     "better encoder and pixels that may move": ["right_both_fewest", f"ablation_both_graphs{_TEN}_selftrain",
