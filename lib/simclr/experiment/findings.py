@@ -94,12 +94,13 @@ class Findings:
         return pd.read_csv(job.file("history.csv")).assign(seed=seed)
 
     def minutes(self, encoder: str) -> float:
-        """How long the first seed of an encoder took to train, without what it starts from.
+        """How long a seed of an encoder took to train, without what it starts from.
 
         The median epoch's time times the epochs, so that an interruption does not count.
         """
-        epochs = self._history(encoder, self.study.seeds(encoder)[0]).query("epoch > 0")
-        return epochs.seconds.median() * len(epochs) / 60
+        histories = [self._history(encoder, seed) for seed in self.study.seeds(encoder)]
+        epochs = pd.concat(histories).query("epoch > 0")
+        return epochs.seconds.median() * epochs.epoch.max() / 60
 
     @cached_property
     def map(self) -> dict[str, np.ndarray]:
