@@ -86,20 +86,21 @@ class Findings:
     @cached_property
     def pretraining(self) -> pd.DataFrame:
         """The histories of pre-training, a row a seed and epoch; see `pretrain.pretrained`."""
-        tables = [self._history("pretrained", seed) for seed in self.study.seeds("pretrained")]
-        return pd.concat(tables, ignore_index=True)
+        return self._histories("pretrained")
 
-    def _history(self, encoder: str, seed: int) -> pd.DataFrame:
-        job = _done(self.study, self.study.encoder(encoder, seed))
-        return pd.read_csv(job.file("history.csv")).assign(seed=seed)
+    def _histories(self, encoder: str) -> pd.DataFrame:
+        jobs = {
+            seed: _done(self.study, self.study.encoder(encoder, seed)) for seed in self.study.seeds(encoder)
+        }
+        tables = [pd.read_csv(job.file("history.csv")).assign(seed=seed) for seed, job in jobs.items()]
+        return pd.concat(tables, ignore_index=True)
 
     def minutes(self, encoder: str) -> float:
         """How long a seed of an encoder took to train, without what it starts from.
 
         The median epoch's time times the epochs, so that an interruption does not count.
         """
-        histories = [self._history(encoder, seed) for seed in self.study.seeds(encoder)]
-        epochs = pd.concat(histories).query("epoch > 0")
+        epochs = self._histories(encoder).query("epoch > 0")
         return epochs.seconds.median() * epochs.epoch.max() / 60
 
     @cached_property
