@@ -56,8 +56,7 @@ def _confusion(ax: Axes, matrix: np.ndarray) -> None:
         if called:
             precision = int(100 * right / called)
             style.text(ax, j + 0.5, len(matrix) + 0.6, f"{precision}", weight="bold", size=style.SMALL)
-    look = {"ha": "right", "size": style.SMALL}
-    style.text(ax, -0.2, len(matrix) + 0.6, "prec.", **look)
+    style.text(ax, -0.2, len(matrix) + 0.6, "prec.", ha="right", size=style.SMALL)
     ax.set(xlabel="Predicted class", ylabel="True class", ylim=(len(matrix) + 1.1, 0))
     ax.tick_params(length=0, rotation=0)
 
