@@ -23,7 +23,15 @@ _VIEWS = set(AllViews.model_fields)
 # What is as in sections `pretrain` and `selftrain`.
 _PRETRAINING = {"temperature", "learning_rate", "weight_decay", "projection_hidden", "projection_size"}
 _STUDENT = set(
-    "batch_size learning_rate weight_decay dropout_conv dropout_dense label_smoothing ema_decay".split()
+    [
+        "batch_size",
+        "learning_rate",
+        "weight_decay",
+        "dropout_conv",
+        "dropout_dense",
+        "label_smoothing",
+        "ema_decay",
+    ]
 )
 
 
