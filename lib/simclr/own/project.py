@@ -21,18 +21,9 @@ from simclr.own import collection, encode, labels
 PLACE = files.ROOT / "collections"
 _VIEWS = set(AllViews.model_fields)
 # What is as in sections `pretrain` and `selftrain`.
-_PRETRAINING = {"temperature", "learning_rate", "weight_decay", "projection_hidden", "projection_size"}
-_STUDENT = set(
-    [
-        "batch_size",
-        "learning_rate",
-        "weight_decay",
-        "dropout_conv",
-        "dropout_dense",
-        "label_smoothing",
-        "ema_decay",
-    ]
-)
+_LEARNING = {"learning_rate", "weight_decay"}
+_PRETRAINING = _LEARNING | {"temperature", "projection_hidden", "projection_size"}
+_STUDENT = _LEARNING | {"batch_size", "dropout_conv", "dropout_dense", "label_smoothing", "ema_decay"}
 
 
 class Project:
